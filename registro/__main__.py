@@ -1,0 +1,3 @@
+from registro.cli import main
+
+main(prog_name="registro")

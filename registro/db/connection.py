@@ -1,0 +1,185 @@
+"""One connection, and a pool of them.
+
+`databases` binds a connection to the asyncio task that asked for it and, on SQLite, opens a new
+one (and a thread) for every query outside a held one. So each `Connection` here owns a
+`databases.Database` with a single connection that it holds from `open` to `close`, and may be
+handed from task to task, one at a time. Statements go to the driver through the library's
+`raw_connection`; `docs/decisions/0003-raw-connection.md` says why, with the measurements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from databases import Database
+from databases.core import Connection as LibraryConnection
+
+from registro.db.dialect import Dialect, Row, for_url
+from registro.db.schema import Table
+from registro.errors import Disconnected, StoreError, Unavailable
+
+_T = TypeVar("_T")
+
+
+class Connection:
+    """A database connection. Not for use by two tasks at once."""
+
+    def __init__(self, url: str, dialect: Dialect | None = None) -> None:
+        self.dialect = dialect or for_url(url)
+        self._database = Database(url, **self.dialect.options)
+        self._held: LibraryConnection | None = None
+        self.broken = False
+
+    async def open(self) -> Connection:
+        """Connects. Raises Unavailable when the database cannot be reached."""
+        try:
+            await self._database.connect()
+            self._held = self._database.connection()
+            await self._held.__aenter__()
+        except BaseException as error:
+            self.broken = True
+            raise _unavailable(self.dialect, error) from error
+        for statement in self.dialect.on_connect:
+            await self.execute(statement)
+        return self
+
+    async def close(self) -> None:
+        """Ends the connection; never raises. A broken one is dropped without asking the server."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        raw = held.raw_connection
+        if self.broken:
+            await self.dialect.close(raw)
+        try:
+            async with asyncio.timeout(2):
+                await held.__aexit__()
+                await self._database.disconnect()
+        except Exception:  # whatever the driver says of a dying connection is of no use to anybody
+            await self.dialect.close(raw)
+
+    @property
+    def _raw(self) -> Any:
+        if self._held is None or self.broken:
+            raise Disconnected("the connection is closed")
+        return self._held.raw_connection
+
+    async def fetch_all(self, sql: str, **values: Any) -> Sequence[Row]:
+        return await self._guarded(self.dialect.run(self._raw, sql, values))
+
+    async def fetch_one(self, sql: str, **values: Any) -> Row | None:
+        rows = await self.fetch_all(sql, **values)
+        return rows[0] if rows else None
+
+    async def fetch_value(self, sql: str, **values: Any) -> Any:
+        """The first column of the first row; None without a row."""
+        row = await self.fetch_one(sql, **values)
+        return None if row is None else row[0]
+
+    async def execute(self, sql: str, **values: Any) -> None:
+        await self._guarded(self.dialect.run(self._raw, sql, values))
+
+    async def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        if rows:
+            await self._guarded(self.dialect.insert_many(self._raw, table, columns, rows))
+
+    async def upsert_many(self, table: Table, name: str, rows: Sequence[Row]) -> None:
+        """Inserts rows with all columns of `table`, replacing those with the same key."""
+        if rows:
+            await self._guarded(self.dialect.upsert_many(self._raw, table, name, rows))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """A writing transaction: committed at the end, rolled back on any error.
+
+        An error on COMMIT leaves open whether it happened; the connection is then `broken`.
+        """
+        await self.execute(self.dialect.begin)
+        try:
+            yield
+        except BaseException:
+            await self._rollback()
+            raise
+        try:
+            await self.execute("COMMIT")
+        except BaseException:
+            await self._rollback()
+            raise
+
+    async def _rollback(self) -> None:
+        try:
+            async with asyncio.timeout(2):
+                await self.execute("ROLLBACK")
+        except (StoreError, TimeoutError):
+            self.broken = True
+
+    async def _guarded(self, call: Awaitable[_T]) -> _T:
+        """Awaits a driver's call and translates its errors; a cancelled one breaks the connection,
+        because nobody knows how far it came."""
+        try:
+            return await call
+        except asyncio.CancelledError:
+            self.broken = True
+            raise
+        except Exception as error:
+            ours = self.dialect.translate(error)
+            if ours is None:
+                raise
+            if isinstance(ours, Disconnected):
+                self.broken = True
+            raise ours from error
+
+
+def _unavailable(dialect: Dialect, error: BaseException) -> BaseException:
+    """Any failure to connect that a driver reports means that the store is away."""
+    if not isinstance(error, Exception):
+        return error
+    ours = dialect.translate(error)
+    return ours if isinstance(ours, Unavailable) else Unavailable(f"cannot connect: {error}")
+
+
+class Pool:
+    """Connections for reading, opened when first wanted, at most `size` of them.
+
+    Readers wait for a free one up to `timeout` seconds, then get Unavailable.
+    """
+
+    def __init__(self, url: str, size: int = 4, timeout: float = 5) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._free: list[Connection] = []
+        self._slots = asyncio.Semaphore(size)
+        self._closed = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Unavailable("no database connection was free in time") from None
+        try:
+            connection = self._free.pop() if self._free else await Connection(self._url).open()
+            try:
+                yield connection
+            finally:
+                if connection.broken:
+                    # The server went away or was restarted: the others have the same fate.
+                    await self._close_free()
+                if connection.broken or self._closed:
+                    await connection.close()
+                else:
+                    self._free.append(connection)
+        finally:
+            self._slots.release()
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._close_free()
+
+    async def _close_free(self) -> None:
+        while self._free:
+            await self._free.pop().close()

@@ -1,0 +1,321 @@
+"""Everything in which SQLite, MySQL and MariaDB differ. No other module knows which one it talks to.
+
+SQL elsewhere has named parameters (`:name`) and uses only what all three share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol
+
+import pymysql.err
+
+from registro.db.schema import Index, Kind, Table
+from registro.errors import (
+    Busy,
+    ConstraintViolated,
+    Disconnected,
+    Immutable,
+    StoreError,
+    Unavailable,
+)
+
+Row = tuple[Any, ...]
+
+APPEND_ONLY = "registro: the log is append-only"
+"""What the triggers of the log say; how a refusal of theirs is told from other errors."""
+
+_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+
+
+class Dialect(Protocol):
+    """What the rest of `db` needs to know about a kind of database."""
+
+    name: ClassVar[str]
+    begin: ClassVar[str]
+    """Starts a transaction that is going to write."""
+    for_update: ClassVar[str]
+    """Ends a SELECT whose row is to stay locked until the transaction ends."""
+    on_connect: ClassVar[tuple[str, ...]]
+    options: ClassVar[Mapping[str, Any]]
+    """Keyword arguments of `databases.Database`."""
+
+    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]: ...
+
+    async def insert_many(
+        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None: ...
+
+    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None: ...
+
+    def table_exists(self) -> str:
+        """A query for one row when the table `:name` is there."""
+
+    def migration_lock(self) -> tuple[str, str] | None:
+        """Statements that take and release a lock for migrations; None where a transaction does."""
+
+    async def close(self, raw: Any) -> None:
+        """Drops the connection without a word to the server; never raises."""
+
+    def translate(self, error: BaseException) -> StoreError | None:
+        """The error of ours that a driver's error means; None when it is a bug in our SQL."""
+
+    def create_table(self, table: Table, name: str) -> list[str]: ...
+
+    def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
+        """Triggers that refuse DELETE, and UPDATE of all but nulling the `erasable` columns."""
+
+
+def _definition(table: Table, name: str, kinds: Mapping[Kind, str], suffix: str) -> str:
+    columns = [
+        f"{column.name} {kinds[column.kind]}{'' if column.null else ' NOT NULL'}"
+        for column in table.columns
+    ]
+    columns.append(f"PRIMARY KEY ({', '.join(table.key)})")
+    return f"CREATE TABLE {name} ({', '.join(columns)}){suffix}"
+
+
+def _create_index(index: Index, table: str) -> str:
+    unique = "UNIQUE " if index.unique else ""
+    return f"CREATE {unique}INDEX {index.name(table)} ON {table} ({', '.join(index.columns)})"
+
+
+def _create_table(table: Table, name: str, kinds: Mapping[Kind, str], suffix: str) -> list[str]:
+    return [
+        _definition(table, name, kinds, suffix),
+        *(_create_index(index, name) for index in table.indexes),
+    ]
+
+
+class SQLite:
+    """SQLite 3.35+ through aiosqlite; one call is one hop to the connection's thread."""
+
+    name: ClassVar[str] = "sqlite"
+    begin: ClassVar[str] = "BEGIN IMMEDIATE"  # takes the write lock of the whole file
+    for_update: ClassVar[str] = ""
+    # FULL: a commit in WAL mode is flushed before it is acknowledged.
+    on_connect: ClassVar[tuple[str, ...]] = (
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA busy_timeout=2000",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA temp_store=MEMORY",
+    )
+    options: ClassVar[Mapping[str, Any]] = {}
+    kinds: ClassVar[Mapping[Kind, str]] = {
+        "integer": "INTEGER",
+        "id": "TEXT",
+        "ascii": "TEXT",
+        "name": "TEXT",
+        "text": "TEXT",
+        "hash": "BLOB",
+        "bytes": "BLOB",
+    }
+
+    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        rows: Sequence[Row] = await raw.execute_fetchall(sql, values)
+        return rows
+
+    async def insert_many(
+        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        await raw.executemany(_insert(table, tuple(columns), "?"), rows)
+
+    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
+        names = table.column_names
+        changes = ", ".join(f"{c} = excluded.{c}" for c in names if c not in table.key)
+        await raw.executemany(
+            f"{_insert(name, names, '?')} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}",
+            rows,
+        )
+
+    def table_exists(self) -> str:
+        return "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"
+
+    def migration_lock(self) -> tuple[str, str] | None:
+        return None
+
+    async def close(self, raw: Any) -> None:
+        try:
+            await raw.close()
+        except (sqlite3.Error, ValueError):
+            pass  # it was broken already, which is why it is being closed
+
+    def translate(self, error: BaseException) -> StoreError | None:
+        if isinstance(error, sqlite3.IntegrityError):
+            return (
+                Immutable(str(error))
+                if APPEND_ONLY in str(error)
+                else ConstraintViolated(str(error))
+            )
+        if isinstance(error, sqlite3.Error):
+            code = getattr(error, "sqlite_errorcode", None)
+            primary = None if code is None else code & 0xFF
+            if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                return Busy(str(error))
+            if primary in (
+                sqlite3.SQLITE_FULL,
+                sqlite3.SQLITE_IOERR,
+                sqlite3.SQLITE_CANTOPEN,
+                sqlite3.SQLITE_READONLY,
+                sqlite3.SQLITE_NOMEM,
+            ):
+                return Unavailable(str(error))
+        if isinstance(error, OSError | TimeoutError):
+            return Disconnected(str(error) or type(error).__name__)
+        return None
+
+    def create_table(self, table: Table, name: str) -> list[str]:
+        return _create_table(table, name, self.kinds, "")
+
+    def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
+        kept = f"SELECT RAISE(ABORT, '{APPEND_ONLY}')"
+        nulled = " AND ".join(f"NEW.{column} IS NULL" for column in erasable)
+        return [
+            f"CREATE TRIGGER {table.name}_no_delete BEFORE DELETE ON {table.name} BEGIN {kept}; END",
+            f"CREATE TRIGGER {table.name}_no_update BEFORE UPDATE ON {table.name} WHEN NOT ({nulled}"
+            f"{_unchanged(table, erasable, 'IS')}) BEGIN {kept}; END",
+        ]
+
+
+class MySQL:
+    """MySQL 8.4+ and MariaDB 10.11+ through aiomysql."""
+
+    name: ClassVar[str] = "mysql"
+    begin: ClassVar[str] = "START TRANSACTION"
+    for_update: ClassVar[str] = " FOR UPDATE"
+    on_connect: ClassVar[tuple[str, ...]] = (
+        # Strict, whatever the server's default: a value that does not fit is an error, never cut.
+        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
+        "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+        "SET SESSION innodb_lock_wait_timeout = 5",
+        "SET SESSION time_zone = '+00:00'",
+    )
+    options: ClassVar[Mapping[str, Any]] = {
+        "min_size": 1,
+        "max_size": 1,
+        "charset": "utf8mb4",
+        "connect_timeout": 3,
+    }
+    kinds: ClassVar[Mapping[Kind, str]] = {
+        "integer": "BIGINT",
+        "id": "CHAR(36) CHARACTER SET ascii COLLATE ascii_bin",
+        "ascii": "VARCHAR(191) CHARACTER SET ascii COLLATE ascii_bin",
+        "name": "VARCHAR(191) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "text": "MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "hash": "BINARY(32)",
+        "bytes": "MEDIUMBLOB",
+    }
+
+    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        cursor = await raw.cursor()
+        try:
+            await cursor.execute(_pyformat(sql), dict(values) or None)
+            return await cursor.fetchall() if cursor.description else ()
+        finally:
+            await cursor.close()
+
+    async def insert_many(
+        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        await self._many(raw, f"INSERT INTO {table} ({', '.join(columns)}) VALUES", "", rows)
+
+    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
+        names = table.column_names
+        # The row alias is MySQL's form; MariaDB has VALUES() alone, which MySQL deprecates.
+        maria = "MariaDB" in raw.get_server_info()
+        changes = ", ".join(
+            f"{c} = VALUES({c})" if maria else f"{c} = new.{c}" for c in names if c not in table.key
+        )
+        end = f"{'' if maria else ' AS new'} ON DUPLICATE KEY UPDATE {changes}"
+        await self._many(raw, f"INSERT INTO {name} ({', '.join(names)}) VALUES", end, rows)
+
+    async def _many(self, raw: Any, start: str, end: str, rows: Sequence[Row]) -> None:
+        """Many rows in one statement, few enough to stay below `max_allowed_packet`."""
+        cursor = await raw.cursor()
+        try:
+            for first in range(0, len(rows), self._rows_a_statement):
+                some = rows[first : first + self._rows_a_statement]
+                marks = f"({', '.join(['%s'] * len(some[0]))})"
+                values = [value for row in some for value in row]
+                await cursor.execute(f"{start} {', '.join([marks] * len(some))}{end}", values)
+        finally:
+            await cursor.close()
+
+    def table_exists(self) -> str:
+        return (
+            "SELECT 1 FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() AND table_name = :name"
+        )
+
+    def migration_lock(self) -> tuple[str, str] | None:
+        # DDL commits by itself in MySQL, so a transaction cannot keep two processes apart.
+        name = "CONCAT('registro.migrate.', LEFT(DATABASE(), 40))"
+        return f"SELECT GET_LOCK({name}, 60)", f"SELECT RELEASE_LOCK({name})"
+
+    async def close(self, raw: Any) -> None:
+        raw.close()
+
+    _rows_a_statement = 250
+
+    _busy = frozenset({1205, 1213, 1020, 3572})
+    _away = frozenset({1021, 1040, 1114, 1203, 1226, 1290, 1836, 3100, 1041, 1129})
+    _gone = frozenset({1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 2000, 2002,
+                       2003, 2006, 2012, 2013, 2014, 2027, 2055, 4031})  # fmt: skip
+
+    def translate(self, error: BaseException) -> StoreError | None:
+        text = str(error) or type(error).__name__
+        if isinstance(error, pymysql.err.MySQLError):
+            code = error.args[0] if error.args else None
+            if code in self._busy:
+                return Busy(text)
+            if code in self._gone or isinstance(error, pymysql.err.InterfaceError):
+                return Disconnected(text)
+            if code in self._away:
+                return Unavailable(text)
+            if code == 1644 and APPEND_ONLY in text:
+                return Immutable(text)
+            if isinstance(error, pymysql.err.IntegrityError):
+                return ConstraintViolated(text)
+            return None
+        if isinstance(error, OSError | TimeoutError | asyncio.IncompleteReadError | EOFError):
+            return Disconnected(text)
+        return None
+
+    def create_table(self, table: Table, name: str) -> list[str]:
+        return _create_table(table, name, self.kinds, " ENGINE=InnoDB")
+
+    def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
+        refuse = f"SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = '{APPEND_ONLY}'"
+        nulled = " AND ".join(f"NEW.{column} IS NULL" for column in erasable)
+        return [
+            f"CREATE TRIGGER {table.name}_no_delete BEFORE DELETE ON {table.name} FOR EACH ROW {refuse}",
+            f"CREATE TRIGGER {table.name}_no_update BEFORE UPDATE ON {table.name} FOR EACH ROW "
+            f"IF NOT ({nulled}{_unchanged(table, erasable, '<=>')}) THEN {refuse}; END IF",
+        ]
+
+
+def _unchanged(table: Table, erasable: Sequence[str], same: str) -> str:
+    """`… AND NEW.c = OLD.c` for every column that must stay as it is."""
+    kept = (name for name in table.column_names if name not in erasable)
+    return "".join(f" AND NEW.{name} {same} OLD.{name}" for name in kept)
+
+
+@lru_cache(maxsize=256)
+def _insert(table: str, columns: tuple[str, ...], mark: str) -> str:
+    marks = ", ".join([mark] * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+
+
+@lru_cache(maxsize=1024)
+def _pyformat(sql: str) -> str:
+    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+
+
+def for_url(url: str) -> Dialect:
+    """The dialect of a database URL; `config` has checked the scheme."""
+    return SQLite() if url.startswith("sqlite:") else MySQL()

@@ -1,0 +1,170 @@
+"""Numbered, forward-only changes of the tables that are not projections.
+
+Several processes may start at once: the first does the work, the others wait. A database that a
+newer program has migrated is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from registro.db.connection import Connection
+from registro.db.dialect import Dialect
+from registro.db.schema import Column, Index, Table
+from registro.errors import MigrationError, StoreError
+
+LOG_EVENT = Table(
+    "log_event",
+    (
+        Column("position", "integer"),
+        Column("id", "id"),
+        Column("stream", "ascii"),
+        Column("version", "integer"),
+        Column("type", "ascii"),
+        Column("schema_version", "integer"),
+        Column("recorded_at", "integer"),
+        Column("payload", "bytes", null=True),
+        Column("salt", "hash", null=True),
+        Column("commitment", "hash"),
+        Column("leaf", "hash"),
+    ),
+    key=("position",),
+    indexes=(Index(("id",), unique=True), Index(("stream", "version"), unique=True)),
+)
+"""The log, in the order of `events.record.Recorded`."""
+
+LOG_HEAD = Table(
+    "log_head",
+    (
+        Column("id", "integer"),
+        Column("position", "integer"),
+        Column("recorded_at", "integer"),
+        Column("frontier", "bytes"),
+    ),
+    key=("id",),
+)
+"""One row: where the log ends. Locking it orders all writers."""
+
+PROJECTION = Table(
+    "projection",
+    (
+        Column("name", "ascii"),
+        Column("version", "integer"),
+        Column("generation", "integer"),
+    ),
+    key=("name",),
+)
+"""Which tables hold which projection; see `projections.runner`."""
+
+CREDENTIAL = Table(
+    "credential",
+    (
+        Column("user_id", "id"),
+        Column("hash", "text"),
+        Column("demo", "integer"),
+        Column("changed_at", "integer"),
+    ),
+    key=("user_id",),
+)
+"""Password hashes. Not events: what is in the log stays there."""
+
+NODE = Table(
+    "node",
+    (
+        Column("id", "id"),
+        Column("started_at", "integer"),
+        Column("lease_until", "integer"),
+    ),
+    key=("id",),
+    indexes=(Index(("lease_until",)),),
+)
+"""Server processes that are, or were, alive."""
+
+
+MIGRATION = Table("migration", (Column("number", "integer"),), key=("number",))
+"""Which migrations this database has had."""
+
+
+def _first(dialect: Dialect) -> list[str]:
+    statements = []
+    for table in (LOG_EVENT, LOG_HEAD, PROJECTION, CREDENTIAL, NODE):
+        statements += dialect.create_table(table, table.name)
+    statements.append(
+        "INSERT INTO log_head (id, position, recorded_at, frontier) VALUES (1, 0, 0, '')"
+    )
+    return statements + dialect.append_only(LOG_EVENT, erasable=("payload", "salt"))
+
+
+MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (_first,)
+"""Migration n is at index n - 1. Those that were released are never changed, only added to."""
+
+
+async def migrate(connection: Connection, then: Callable[[Connection], Awaitable[None]]) -> int:
+    """Brings the database to this program's version; returns how many migrations that took.
+
+    `then` is awaited afterwards under the same lock; it creates what depends on the tables here.
+
+    Raises MigrationError when the database is newer, or when a statement fails (it says which and
+    what the database answered).
+    """
+    async with _alone(connection):
+        version = await _version(connection)
+        if version > len(MIGRATIONS):
+            raise MigrationError(
+                f"the database is at migration {version}, this program knows {len(MIGRATIONS)}: "
+                "run a newer version of Registro, or restore a backup from before the upgrade"
+            )
+        for number in range(version + 1, len(MIGRATIONS) + 1):
+            await _run(connection, number)
+        await then(connection)
+    return len(MIGRATIONS) - version
+
+
+async def _version(connection: Connection) -> int:
+    if not await connection.fetch_value(connection.dialect.table_exists(), name=MIGRATION.name):
+        for statement in connection.dialect.create_table(MIGRATION, MIGRATION.name):
+            await connection.execute(statement)
+    return int(await connection.fetch_value("SELECT COALESCE(MAX(number), 0) FROM migration"))
+
+
+async def _run(connection: Connection, number: int) -> None:
+    for statement in MIGRATIONS[number - 1](connection.dialect):
+        try:
+            await connection.execute(statement)
+        except Exception as error:
+            raise MigrationError(
+                f"migration {number} failed: {error}\nin: {statement}{_advice(error)}"
+            ) from error
+    await connection.execute("INSERT INTO migration (number) VALUES (:number)", number=number)
+
+
+def _advice(error: Exception) -> str:
+    cause: BaseException = (
+        error.__cause__ if isinstance(error, StoreError) and error.__cause__ else error
+    )
+    code = cause.args[0] if cause.args else None
+    if code == 1419:
+        return (
+            "\nWith binary logging on, triggers need either the global privilege SUPER or\n"
+            "SET GLOBAL log_bin_trust_function_creators = 1 (run by an administrator)."
+        )
+    if code in (1142, 1044, 1370):
+        return "\nThe database user lacks a privilege; docs/operations.md lists the GRANTs for migrations."
+    return ""
+
+
+@asynccontextmanager
+async def _alone(connection: Connection) -> AsyncIterator[None]:
+    lock = connection.dialect.migration_lock()
+    if lock is None:
+        async with connection.transaction():
+            yield
+        return
+    take, release = lock
+    if await connection.fetch_value(take) != 1:
+        raise MigrationError("another process has been migrating this database for a minute")
+    try:
+        yield
+    finally:
+        await connection.execute(release)

@@ -1,0 +1,32 @@
+"""How ids are made. All are UUIDs in their usual text form.
+
+Derived ids are UUIDv5 (RFC 9562), so that the same thing gets the same id in every process and no
+conversation or message can come into being twice.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6f0a8a8b-5a38-4d0c-9d0c-3d1f5c1d2e70")
+"""Namespace of Registro's own derived ids; made once, at random."""
+
+
+def desk_conversation(user_id: str) -> str:
+    """A user's conversation with the support desk; there is one, whichever admin answers."""
+    return str(uuid5(NAMESPACE, f"desk:{user_id}"))
+
+
+def pair_conversation(one: str, other: str) -> str:
+    """The conversation of two people, whichever of them is named first."""
+    return str(uuid5(NAMESPACE, "pair:" + ":".join(sorted((one, other)))))
+
+
+def message_id(sender_id: str, client_id: str) -> str:
+    """The event id of a message. The sender is part of it, so nobody can claim another's id."""
+    return str(uuid5(UUID(sender_id), client_id))
+
+
+def session_stream(user_id: str, key: str) -> str:
+    """The stream of the session whose token hashes to `key`."""
+    return f"session/{uuid5(UUID(user_id), key)}"

@@ -1,0 +1,97 @@
+"""Wires the parts together; used by the web server, the command line and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+
+from registro.config import Settings
+from registro.db import migrations
+from registro.db.connection import Connection, Pool
+from registro.events.store import in_list
+from registro.events.writer import Committed, LogWriter
+from registro.projections import runner
+from registro.services.accounts import Accounts
+from registro.services.chat import Chat
+from registro.services.directory import Directory
+from registro.services.feed import Feed
+from registro.services.nodes import Nodes
+
+
+class Services:
+    """Everything that runs in one process, apart from the web server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.readers = Pool(settings.database_url)
+        self.feed = Feed(self.readers)
+        self.writer = LogWriter(
+            self.connection,
+            runner.fold,
+            on_commit=self.feed.committed,
+            limit=settings.queue_limit,
+            timeout=settings.store_timeout_seconds,
+        )
+        self.directory = Directory(self.readers)
+        self.accounts = Accounts(self.writer, self.readers, self.directory, self.connection)
+        self.chat = Chat(self.writer, self.readers, self.directory)
+        self.nodes = Nodes(self.writer, self.readers, self.connection, settings.node_lease_seconds)
+        self.feed.subscribers.append(self._forget_changed_people)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What may have signed a token: the secret of today first."""
+        return (self.settings.jwt_secret, *self.settings.jwt_secrets_previous)
+
+    async def presence(self, user_ids: Collection[str]) -> dict[str, tuple[bool, int]]:
+        """Whether people are connected, and since when (microseconds since 1970)."""
+        names, values = in_list(list(user_ids))
+        async with self.readers.connection() as connection:
+            rows = await connection.fetch_all(
+                f"SELECT user_id, sockets, since FROM presence WHERE user_id IN ({names})",
+                **values,
+            )
+        return {user_id: (sockets > 0, since) for user_id, sockets, since in rows}
+
+    def connection(self) -> Connection:
+        """A connection that is not open yet, for whoever needs one of their own."""
+        return Connection(self.settings.database_url)
+
+    async def _forget_changed_people(self, batch: Sequence[Committed]) -> None:
+        self.directory.committed(one.row for one in batch)
+
+    async def migrate(self) -> int:
+        """Brings the database to this program's version; returns how many migrations that took."""
+        connection = await self.connection().open()
+        try:
+            return await migrations.migrate(connection, runner.ensure)
+        finally:
+            await connection.close()
+
+    async def start(self, *, serve: bool = True) -> None:
+        """Opens what is needed; with `serve` also what a server process needs (lease and feed)."""
+        await self.migrate()
+        await self.writer.start()
+        if serve:
+            await self.feed.start()
+            await self.nodes.start()
+
+    async def stop(self, *, serve: bool = True) -> None:
+        """The reverse, so that everything that was accepted is stored."""
+        if serve:
+            await self.nodes.stop()
+        await self.writer.stop()
+        if serve:
+            await self.feed.stop()
+        await self.readers.close()
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, serve: bool = False) -> AsyncIterator[Services]:
+    """Services for the length of a command or a test."""
+    services = Services(settings)
+    await services.start(serve=serve)
+    try:
+        yield services
+    finally:
+        await services.stop(serve=serve)

@@ -1,0 +1,166 @@
+"""People, their passwords and their sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, TypeVar
+from uuid import uuid4
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from registro.db.connection import Connection, Pool
+from registro.db.migrations import CREDENTIAL
+from registro.errors import Refused, Rejected
+from registro.events import ids, types
+from registro.events.decide import DESK_NAME, Person, is_text, is_user_name
+from registro.events.store import draft
+from registro.events.writer import LogWriter
+from registro.services.directory import Directory
+
+_T = TypeVar("_T")
+
+MIN_PASSWORD = 8
+MAX_PASSWORD = 1024
+"""Characters. The upper limit keeps a request from buying unbounded hashing."""
+
+
+class Accounts:
+    """Registration, passwords, roles, sessions. Everything but the hashes is an event."""
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        readers: Pool,
+        directory: Directory,
+        connect: Callable[[], Connection],
+        hasher: PasswordHasher | None = None,
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._directory = directory
+        self._connect = connect
+        self._hasher = hasher or PasswordHasher()
+        # Hashing takes tens of milliseconds and a core: never on the event loop, never all cores.
+        self._threads = ThreadPoolExecutor(1, "password")
+        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+
+    async def register(
+        self,
+        user: str,
+        name: str,
+        role: types.Role,
+        origin: Literal["form", "command-line", "token", "fixtures"],
+        password: str | None = None,
+    ) -> Person:
+        """Makes an account.
+
+        Raises Refused: `datos_invalidos` (with `field`) or `usuario_existe`; Unavailable.
+        """
+        if not is_user_name(user) or (role == "user" and user == DESK_NAME):
+            raise Refused("datos_invalidos", field="user")
+        if not is_text(name) or not 1 <= len(name.strip()) <= 200:
+            raise Refused("datos_invalidos", field="name")
+        hashed = None if password is None else await self._hash(password)
+        if await self._directory.by_user(user) is not None:
+            raise Refused("usuario_existe")
+        person = Person(str(uuid4()), user, name.strip(), role)
+        if hashed is not None:
+            # First the hash, which nobody can use without the event: the other way round a crash
+            # between the two would leave an account that nobody can log in to.
+            await self._store_hash(person.id, hashed=hashed)
+        event = types.UserRegistered(user=user, name=person.name, role=role, origin=origin)
+        try:
+            await self._writer.append(draft(f"user/{person.id}", event, expected=0))
+        except Rejected:
+            # Somebody else took the name while we looked: the users projection refused ours.
+            raise Refused("usuario_existe") from None
+        return person
+
+    async def set_password(self, person: Person, password: str, by: str) -> None:
+        """Sets a password. Raises Refused `datos_invalidos`."""
+        hashed = await self._hash(password)
+        await self._writer.append(draft(f"user/{person.id}", types.UserPasswordChanged(by=by)))
+        await self._store_hash(person.id, hashed=hashed)
+
+    async def set_demo_password(self, user_ids: Sequence[str], password: str) -> None:
+        """One password for the people of the sample data. It works on loopback only."""
+        hashed = await self._hash(password)
+        await self._store_hash(*user_ids, hashed=hashed, demo=True)
+
+    async def verify_password(self, user: str, password: str, *, loopback: bool) -> Person | None:
+        """The person, when name and password fit and the account is not disabled.
+
+        Takes the same time whether or not the name is known.
+        """
+        person = await self._directory.by_user(user)
+        row = None
+        if person is not None:
+            async with self._readers.connection() as connection:
+                row = await connection.fetch_one(
+                    "SELECT hash, demo FROM credential WHERE user_id = :id", id=person.id
+                )
+        hashed, demo = row or (self._nobody, 0)
+        fits = await self._in_thread(self._fits, hashed, password[:MAX_PASSWORD])
+        if person is None or row is None or not fits or person.disabled or (demo and not loopback):
+            return None
+        if self._hasher.check_needs_rehash(hashed):
+            rehashed = await self._in_thread(self._hasher.hash, password)
+            await self._store_hash(person.id, hashed=rehashed, demo=bool(demo))
+        return person
+
+    async def change_role(self, person: Person, role: types.Role, by: str) -> None:
+        if role == "user" and person.user == DESK_NAME:
+            raise Refused("datos_invalidos", field="role")
+        await self._writer.append(
+            draft(f"user/{person.id}", types.UserRoleChanged(role=role, by=by))
+        )
+
+    async def set_disabled(self, person: Person, disabled: bool, by: str) -> None:
+        event = types.UserDisabled(by=by) if disabled else types.UserEnabled(by=by)
+        await self._writer.append(draft(f"user/{person.id}", event))
+
+    async def start_session(self, person: Person, key: str, expires: str) -> None:
+        event = types.SessionStarted(user=person.id, key=key, expires=expires)
+        await self._writer.append(draft(ids.session_stream(person.id, key), event))
+
+    async def end_session(
+        self, person: Person, key: str, reason: Literal["logout", "revoked"], by: str
+    ) -> None:
+        event = types.SessionEnded(user=person.id, key=key, reason=reason, by=by)
+        await self._writer.append(draft(ids.session_stream(person.id, key), event))
+
+    async def session_ended(self, key: str) -> bool:
+        """Whether the token with this key was revoked."""
+        async with self._readers.connection() as connection:
+            ended = await connection.fetch_value(
+                "SELECT 1 FROM sessions WHERE session_key = :key AND ended_at IS NOT NULL", key=key
+            )
+        return ended is not None
+
+    async def _hash(self, password: str) -> str:
+        if not is_text(password) or not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            raise Refused("datos_invalidos", field="pass")
+        return await self._in_thread(self._hasher.hash, password)
+
+    def _fits(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+            return False
+
+    async def _in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    async def _store_hash(self, *user_ids: str, hashed: str, demo: bool = False) -> None:
+        connection = await self._connect().open()
+        try:
+            async with connection.transaction():
+                rows = [(id_, hashed, int(demo), time.time_ns() // 1000) for id_ in user_ids]
+                await connection.upsert_many(CREDENTIAL, CREDENTIAL.name, rows)
+        finally:
+            await connection.close()

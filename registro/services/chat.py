@@ -1,0 +1,265 @@
+"""What people do in the chat: write, read, catch up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from registro.db.connection import Connection, Pool
+from registro.errors import Conflict, Refused
+from registro.events import decide
+from registro.events.decide import DESK_NAME, Person, Standing
+from registro.events.record import Recorded, rfc3339
+from registro.events.store import draft, in_list
+from registro.events.types import DESK, MessageSent
+from registro.events.writer import LogWriter
+from registro.services.directory import Directory
+
+PAGE = 200
+"""Messages in one answer to `sincronizar`, and on one page of the JSON API."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message as everybody sees it. `sender` and `recipient` are user names."""
+
+    id: str
+    conversation: str
+    seq: int
+    position: int
+    sender: str
+    recipient: str
+    text: str
+    sent_at: int
+
+    def wire(self) -> dict[str, object]:
+        """The fields of `mensaje_recibido`."""
+        return {
+            "de": self.sender,
+            "mensaje": self.text,
+            "id": self.id,
+            "para": self.recipient,
+            "conversacion": self.conversation,
+            "seq": self.seq,
+            "fecha": rfc3339(self.sent_at, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some messages by log position, and whether there are more after the last of them."""
+
+    messages: Sequence[SentMessage]
+    more: bool
+
+
+class Chat:
+    """Commands and queries about conversations."""
+
+    def __init__(self, writer: LogWriter, readers: Pool, directory: Directory) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._directory = directory
+
+    async def send(
+        self,
+        sender: Person,
+        para: str,
+        text: str,
+        client_id: str | None,
+        seen: int | None,
+        origin: object,
+    ) -> Sending:
+        """Queues a message; messages of one caller are stored in the order of its calls.
+
+        `seen` is the seq up to which the sender has read. Raises Refused, or Unavailable at once.
+        """
+        decide.check_text(text)
+        recipient = None
+        if para != DESK_NAME:
+            recipient = await self._directory.by_user(para)
+            if recipient is None:
+                raise Refused("destinatario_desconocido")
+        message = decide.message(sender, recipient, text, client_id)
+        future = self._writer.submit(
+            [
+                draft(
+                    f"conversation/{message.conversation}",
+                    message.event,
+                    id=message.event_id,
+                    expected=seen,
+                )
+            ],
+            origin,
+        )
+        return Sending(self, message.conversation, future)
+
+    async def mark_read(
+        self, reader: Person, conversation_id: str, seq: int, origin: object
+    ) -> None:
+        """Moves a read mark forward. Raises Refused or Unavailable."""
+        async with self._readers.connection() as connection:
+            conversation = await standing(connection, conversation_id)
+        event = decide.read(reader, conversation, seq)
+        if event is not None:
+            await self._writer.submit([draft(f"desk/{conversation_id}", event)], origin)
+
+    async def catch_up(self, person: Person, seen: Mapping[str, int], after: int) -> Page:
+        """What came after the numbers in `seen`, in those conversations that a person may see, by
+        log position and after position `after`; a user's other conversations too, from the start."""
+        async with self._readers.connection() as connection:
+            visible = (
+                await _existing(connection, seen)
+                if person.is_admin
+                else await _conversations_of(connection, person.id)
+            )
+            starts = {conversation: seen.get(conversation, 0) for conversation in visible}
+            messages = await self._after(connection, starts, after)
+        return Page(messages[:PAGE], len(messages) > PAGE)
+
+    async def since(self, conversation: str, seq: int) -> list[SentMessage]:
+        """What came in one conversation after `seq`: at most the first 200."""
+        async with self._readers.connection() as connection:
+            return (await self._after(connection, {conversation: seq}, 0))[:PAGE]
+
+    async def history(
+        self, conversations: Sequence[str], before: int | None = None, limit: int = PAGE
+    ) -> Page:
+        """The newest messages of some conversations before a log position, oldest first; `more`
+        says whether there are older ones."""
+        if not conversations:
+            return Page([], False)
+        names, values = in_list(conversations)
+        older = "" if before is None else "AND position < :before "
+        async with self._readers.connection() as connection:
+            rows = await connection.fetch_all(
+                f"SELECT {_COLUMNS} FROM messages WHERE conversation IN ({names}) {older}"
+                "ORDER BY position DESC LIMIT :limit",
+                **values,
+                **({} if before is None else {"before": before}),
+                limit=limit + 1,
+            )
+        messages = await self._named(rows[:limit])
+        return Page(messages[::-1], len(rows) > limit)
+
+    async def conversations_of(self, person: Person) -> list[str]:
+        async with self._readers.connection() as connection:
+            return await _conversations_of(connection, person.id)
+
+    async def from_row(self, row: Recorded) -> SentMessage:
+        """The message in a row of the log."""
+        event = row.event()
+        if not isinstance(event, MessageSent):
+            raise TypeError(f"position {row.position} is {row.type}, not a message")
+        people = await self._directory.by_ids((event.sender, event.recipient))
+        return SentMessage(
+            id=event.client_id or row.id,
+            conversation=row.stream.partition("/")[2],
+            seq=row.version,
+            position=row.position,
+            sender=_user_name(people, event.sender),
+            recipient=_user_name(people, event.recipient),
+            text=event.text,
+            sent_at=row.recorded_at,
+        )
+
+    async def _after(
+        self, connection: Connection, starts: Mapping[str, int], after: int
+    ) -> list[SentMessage]:
+        """One more than a page of messages, each after its conversation's seq."""
+        rows: list[tuple[object, ...]] = []
+        items = list(starts.items())
+        for first in range(0, len(items), 100):
+            some = items[first : first + 100]
+            conditions = " OR ".join(
+                f"(conversation = :c{n} AND seq > :s{n})" for n in range(len(some))
+            )
+            values: dict[str, object] = {f"c{n}": id_ for n, (id_, _) in enumerate(some)}
+            values |= {f"s{n}": seq for n, (_, seq) in enumerate(some)}
+            rows += await connection.fetch_all(
+                f"SELECT {_COLUMNS} FROM messages WHERE ({conditions}) AND position > :after"
+                " ORDER BY position LIMIT :limit",
+                **values,
+                after=after,
+                limit=PAGE + 1,
+            )
+        rows.sort(key=lambda row: row[2])  # type: ignore[arg-type,return-value]
+        return await self._named(rows[: PAGE + 1])
+
+    async def _named(self, rows: Sequence[tuple[object, ...]]) -> list[SentMessage]:
+        people = await self._directory.by_ids(
+            str(id_) for row in rows for id_ in (row[4], row[5]) if id_ != DESK
+        )
+        return [
+            SentMessage(
+                id=str(row[3]),
+                conversation=str(row[0]),
+                seq=row[1],  # type: ignore[arg-type]
+                position=row[2],  # type: ignore[arg-type]
+                sender=_user_name(people, str(row[4])),
+                recipient=_user_name(people, str(row[5])),
+                text=str(row[6]),
+                sent_at=row[7],  # type: ignore[arg-type]
+            )
+            for row in rows
+        ]
+
+
+class Sending:
+    """A message on its way into the log. It was queued in order; its fate is awaited apart."""
+
+    def __init__(self, chat: Chat, conversation: str, future: object) -> None:
+        self._chat = chat
+        self._conversation = conversation
+        self._future = future
+
+    async def stored(self) -> Recorded:
+        """The stored row. Raises Refused `hay_novedades` with the messages that came meanwhile,
+        or Unavailable."""
+        try:
+            rows: Sequence[Recorded] = await self._future  # type: ignore[misc]
+            return rows[0]
+        except Conflict as conflict:
+            if conflict.expected > conflict.actual:
+                raise Refused("datos_invalidos") from None
+            news = await self._chat.since(self._conversation, conflict.expected)
+            raise Refused("hay_novedades", mensajes=[message.wire() for message in news]) from None
+
+
+_COLUMNS = "conversation, seq, position, id, sender, recipient, text, sent_at"
+
+
+def _user_name(people: Mapping[str, Person], id_: str) -> str:
+    if id_ == DESK:
+        return DESK_NAME
+    person = people.get(id_)
+    return "" if person is None else person.user
+
+
+async def standing(connection: Connection, conversation_id: str) -> Standing | None:
+    """What deciding about a conversation needs; None when there is no such conversation."""
+    row = await connection.fetch_one(
+        "SELECT id, kind, user_id, peer_id, last_seq, user_read, peer_read"
+        " FROM conversations WHERE id = :id",
+        id=conversation_id,
+    )
+    return None if row is None else Standing(*row)
+
+
+async def _conversations_of(connection: Connection, user_id: str) -> list[str]:
+    rows = await connection.fetch_all(
+        "SELECT id FROM conversations WHERE user_id = :id"
+        " UNION SELECT id FROM conversations WHERE peer_id = :id",
+        id=user_id,
+    )
+    return [row[0] for row in rows]
+
+
+async def _existing(connection: Connection, ids: Mapping[str, int]) -> list[str]:
+    if not ids:
+        return []
+    names, values = in_list(list(ids))
+    rows = await connection.fetch_all(
+        f"SELECT id FROM conversations WHERE id IN ({names})", **values
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,102 @@
+"""The web application: puts the parts together and runs them."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from pathlib import Path
+
+import click
+from sanic import Sanic
+from sanic_ext import Extend
+
+from registro.config import Settings
+from registro.services import Services, fixtures
+from registro.web import api, auth, health, pages, security
+from registro.web.sockets import Sockets
+from registro.web.transport import MAX_FRAME
+from registro.web.typing import App
+
+log = logging.getLogger(__name__)
+
+HERE = Path(__file__).parent
+DRAIN_SECONDS = 10
+"""How long a stopping server waits for requests under way."""
+
+
+def create(settings: Settings, name: str = "registro") -> App:
+    """The application; it opens the database when the server starts."""
+    app = Sanic(name, configure_logging=False)
+    app.config.update(
+        REQUEST_MAX_SIZE=MAX_FRAME + 65_536,
+        REQUEST_TIMEOUT=30,
+        # A long poll is answered within ping interval and timeout, 45 s.
+        RESPONSE_TIMEOUT=60,
+        KEEP_ALIVE_TIMEOUT=60,
+        GRACEFUL_SHUTDOWN_TIMEOUT=DRAIN_SECONDS,
+        WEBSOCKET_MAX_SIZE=MAX_FRAME,
+        WEBSOCKET_PING_INTERVAL=None,  # Engine.IO has pings of its own
+        WEBSOCKET_PING_TIMEOUT=None,
+        PROXIES_COUNT=settings.trusted_proxies or None,
+    )
+    Extend(
+        app,
+        config={
+            "cors": False,
+            "http_all_methods": False,
+            "oas": False,
+            "templating_path_to_templates": str(HERE / "templates"),
+        },
+    )
+    app.ctx.settings = settings
+    app.ctx.services = services = Services(settings)
+    app.ctx.sockets = sockets = Sockets(services)
+    sockets.server.attach(app)
+    for part in (security, auth, pages, api, health):
+        part.add_to(app)
+    app.static("/static", HERE / "static", name="static")
+    app.static(
+        "/socket.io/socket.io.js", HERE / "static" / "vendor" / "socket.io.min.js", name="socket_io"
+    )
+
+    @app.before_server_start
+    async def start(_: App) -> None:
+        await services.start()
+
+    @app.before_server_stop
+    async def close_sockets(_: App) -> None:
+        await sockets.close()
+
+    @app.after_server_stop
+    async def stop(_: App) -> None:
+        await services.stop()
+
+    return app
+
+
+def run(settings: Settings, listener: socket.socket) -> None:
+    """Serves on a bound socket until SIGTERM or SIGINT."""
+    app = create(settings)
+
+    @app.after_server_start
+    async def welcome(_: App) -> None:
+        await _welcome(app.ctx.services, listener)
+
+    app.run(sock=listener, single_process=True, motd=False, access_log=False)
+
+
+async def _welcome(services: Services, listener: socket.socket) -> None:
+    """Says where the server is and, in development, who can log in."""
+    settings = services.settings
+    if settings.fixtures and fixtures.LOG.is_file() and await fixtures.is_empty(services):
+        await fixtures.load(services)
+    host, port = listener.getsockname()[:2]
+    name = f"[{host}]" if ":" in host else host
+    for notice in settings.notices:
+        click.echo(f"Notice: {notice}", err=True)
+    click.echo(f"Registro is at http://{name}:{port}/  (Ctrl+C stops it)")
+    password = None if settings.production else fixtures.demo_password(services)
+    if password is not None:
+        click.echo(f"Demo logins, on this machine only, all with the password {password}")
+        for user, role in await fixtures.demo_logins(services):
+            click.echo(f"  {role:5}  {user}")

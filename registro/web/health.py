@@ -1,0 +1,34 @@
+"""`/salud/viva` and `/salud/lista`: for supervisors and load balancers."""
+
+from __future__ import annotations
+
+from sanic import HTTPResponse, Request
+from sanic.response import json
+
+from registro.errors import StoreError
+from registro.events import store
+from registro.services import Services
+from registro.web.typing import App
+
+
+async def live(_: Request) -> HTTPResponse:
+    """The process answers."""
+    return json({"ok": True})
+
+
+async def ready(request: Request) -> HTTPResponse:
+    """The database answers and the log can be written; 503 otherwise."""
+    services: Services = request.app.ctx.services
+    try:
+        async with services.readers.connection() as connection:
+            await store.head(connection)
+    except StoreError:
+        return json({"ok": False, "falta": "base de datos"}, 503)
+    if services.writer.away is not None:
+        return json({"ok": False, "falta": "registro"}, 503)
+    return json({"ok": True})
+
+
+def add_to(app: App) -> None:
+    app.add_route(live, "/salud/viva", name="live")
+    app.add_route(ready, "/salud/lista", name="ready")

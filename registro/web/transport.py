@@ -1,0 +1,237 @@
+"""python-socketio and python-engineio, adapted: everything that replaces a part of theirs is here.
+
+Written against python-socketio 5.18 and python-engineio 4.15; the comments name what it changes:
+
+- JSON by orjson, with the standard library where orjson refuses (lone surrogates).
+- Long polls may bring as many packets as fit into 1 MiB; theirs drops all after the sixteenth.
+- What cannot be decoded closes the connection; theirs answers 200 and goes on.
+- A client's own `connect` and `disconnect` packets never reach the handlers of those names.
+- Events of one client are handled in the order sent; an answer that takes time (a commit) is
+  awaited apart, so that neither pongs nor later events wait for it.
+- A transport whose client was refused, or does not join the namespace in time, is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+import engineio
+import orjson
+import socketio
+from engineio.payload import Payload
+
+from registro.errors import Refused
+
+log = logging.getLogger(__name__)
+
+MAX_FRAME = 1 << 20
+"""Bytes in one frame or one POST."""
+
+JOIN_TIMEOUT = 10
+"""Seconds in which a transport has to send CONNECT."""
+
+REFUSAL_GRACE = 1
+"""Seconds in which a refused client may read why, before its transport is closed."""
+
+RESERVED = frozenset({"connect", "disconnect", "connect_error"})
+
+Answer = Mapping[str, Any] | Awaitable[Mapping[str, Any]]
+Handler = Callable[[str, Any], Awaitable[Answer]]
+"""(sid, first argument) → the acknowledgement, or what to await for it."""
+
+
+class Json:
+    """The JSON module that both libraries use."""
+
+    @staticmethod
+    def dumps(value: Any, **_: Any) -> str:
+        try:
+            return orjson.dumps(value).decode()
+        except TypeError:
+            return json.dumps(value, separators=(",", ":"))
+
+    @staticmethod
+    def loads(text: str) -> Any:
+        """Raises ValueError for anything that is not JSON."""
+        try:
+            return orjson.loads(text)
+        except ValueError:
+            pass
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+class _Engine(engineio.AsyncServer):  # type: ignore[misc]
+    async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
+        """Closes the session of a POST that does not decode, before the original swallows it."""
+        request = args[0]
+        sid = request.args.get("sid")
+        if request.method == "POST" and sid in self.sockets and not _decodes(request.body):
+            await abort(self, sid)
+        return await super().handle_request(*args, **kwargs)
+
+
+def _decodes(body: bytes) -> bool:
+    try:
+        Payload(encoded_payload=body.decode())
+    except Exception:  # noqa: BLE001 - the original's decoder raises whatever it stumbles over
+        return False
+    return len(body) <= MAX_FRAME
+
+
+async def abort(engine: engineio.AsyncServer, eio_sid: str) -> None:
+    """Closes a transport whatever its client does."""
+    socket = engine.sockets.get(eio_sid)
+    if socket is None or socket.closed:
+        return
+    await socket.close(wait=False)
+    socket.queue.put_nowait(None)  # ends the websocket's writer, which then closes the websocket
+
+
+class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
+    """A Socket.IO server whose handlers are in `on_event`; see the module for what differs.
+
+    `on_join(sid, environ, auth)` accepts a client or raises `socketio.exceptions.
+    ConnectionRefusedError`; `on_leave(sid, reason)` is called once for each accepted client.
+    `failure(error)` turns an exception of a handler into an acknowledgement.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_join: Callable[[str, Mapping[str, Any], Any], Coroutine[Any, Any, None]],
+        on_leave: Callable[[str, str], Coroutine[Any, Any, None]],
+        failure: Callable[[Exception], Mapping[str, Any]],
+        origin_allowed: Callable[[str | None, Mapping[str, Any]], bool],
+    ) -> None:
+        Payload.max_decode_packets = MAX_FRAME  # a process-wide setting of the library
+        super().__init__(
+            async_mode="sanic",
+            async_handlers=False,
+            json=Json,
+            logger=log,
+            engineio_logger=log,
+            max_http_buffer_size=MAX_FRAME,
+            cors_allowed_origins=origin_allowed,
+            http_compression=False,
+        )
+        self._failure = failure
+        self._events: dict[str, Handler] = {}
+        self._answers: set[asyncio.Task[None]] = set()
+        self._left = on_leave
+        self.on("connect", on_join)
+        self.on("disconnect", self._on_disconnect)
+
+    def _engineio_server_class(self) -> type[engineio.AsyncServer]:
+        return _Engine
+
+    def on_event(self, name: str, handler: Handler) -> None:
+        self._events[name] = handler
+
+    async def close_client(self, sid: str) -> None:
+        """Ends an accepted client's transport; what was sent to it before still goes out."""
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
+        if eio_sid is not None:
+            await abort(self.eio, eio_sid)
+
+    def has_participants(self, room: str) -> bool:
+        return bool(self.manager.rooms.get("/", {}).get(room))
+
+    async def emit_once(
+        self,
+        event: str,
+        payload: Mapping[str, Any],
+        rooms: Sequence[str],
+        except_rooms: Sequence[str],
+        except_sid: object,
+    ) -> None:
+        """Emits to every socket in `rooms` once, but not to those in `except_rooms`."""
+        skipped = [except_sid]
+        for room in except_rooms:
+            skipped += self.manager.rooms.get("/", {}).get(room, ())
+        if rooms:
+            await self.emit(event, payload, to=list(rooms), skip_sid=skipped)
+
+    async def _on_disconnect(self, sid: str, reason: str) -> None:
+        await self._left(sid, reason)
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        await super()._handle_eio_connect(eio_sid, environ)
+        self._expect_join(eio_sid, JOIN_TIMEOUT)
+
+    def _expect_join(self, eio_sid: str, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._check_joined, eio_sid)
+
+    def _check_joined(self, eio_sid: str) -> None:
+        if eio_sid in self.eio.sockets and self.manager.sid_from_eio_sid(eio_sid, "/") is None:
+            self.run(abort(self.eio, eio_sid))
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        await super()._handle_connect(eio_sid, namespace, data)
+        if self.manager.sid_from_eio_sid(eio_sid, "/") is None:
+            self._expect_join(eio_sid, REFUSAL_GRACE)
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is None or socket.closed:
+            # The transport ended while `on_join` waited, when there was nobody yet to say it to.
+            await self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
+
+    async def _handle_disconnect(
+        self, eio_sid: str, namespace: str | None, reason: str | None = None
+    ) -> None:
+        await super()._handle_disconnect(eio_sid, namespace, reason)
+        self._expect_join(eio_sid, JOIN_TIMEOUT)
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        try:
+            await super()._handle_eio_message(eio_sid, data)
+        except Exception as error:  # noqa: BLE001 - whatever the decoder stumbles over
+            log.info("a packet that cannot be decoded: %s", type(error).__name__)
+            self._binary_packet.pop(eio_sid, None)
+            await abort(self.eio, eio_sid)
+
+    async def _handle_event(
+        self, eio_sid: str, namespace: str | None, id: int | None, data: Any
+    ) -> None:
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
+        if sid is None or not self.manager.is_connected(sid, namespace or "/"):
+            return
+        answer = await self._answer(sid, data)
+        if isinstance(answer, Mapping):
+            await self._acknowledge(eio_sid, id, answer)
+        else:
+            self.run(self._acknowledge_later(eio_sid, id, answer))
+
+    async def _answer(self, sid: str, data: Any) -> Answer:
+        name = data[0] if isinstance(data, list) and data else None
+        handler = self._events.get(name) if isinstance(name, str) else None
+        try:
+            if handler is None or name in RESERVED:
+                raise Refused("datos_invalidos")
+            return await handler(sid, data[1] if len(data) > 1 else None)
+        except Exception as error:  # noqa: BLE001 - one client's event harms nobody else
+            return self._failure(error)
+
+    async def _acknowledge_later(
+        self, eio_sid: str, id: int | None, answer: Awaitable[Mapping[str, Any]]
+    ) -> None:
+        try:
+            result = await answer
+        except Exception as error:  # noqa: BLE001
+            result = self._failure(error)
+        await self._acknowledge(eio_sid, id, result)
+
+    async def _acknowledge(self, eio_sid: str, id: int | None, answer: Mapping[str, Any]) -> None:
+        if id is not None and eio_sid in self.eio.sockets:
+            packet = self.packet_class(socketio.packet.ACK, namespace="/", id=id, data=[answer])
+            await self._send_packet(eio_sid, packet)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._answers.add(task)  # the loop holds tasks weakly
+        task.add_done_callback(self._answers.discard)

@@ -1,0 +1,78 @@
+"""Options and fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from registro import config
+from registro.config import Settings
+from registro.services import Services
+from tests.support.databases import DatabaseServers
+from tests.support.server import Server
+
+SECRET = "a secret of the tests that is long enough"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run the tests marked `long`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the `long` tests out, unless they were asked for: they are deselected, not skipped."""
+    if config.getoption("--long"):
+        return
+    kept = [item for item in items if item.get_closest_marker("long") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def database_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServers]:
+    """Private database servers, started when first wanted and stopped at the end."""
+    servers = DatabaseServers(tmp_path_factory.mktemp("databases"))
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(params=["sqlite", "mysql", "mariadb"])
+def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, database_servers: DatabaseServers
+) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/registro.db"
+    return database_servers.new_database(request.param)
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return settings_for(database_url)
+
+
+def settings_for(database_url: str, **more: str) -> Settings:
+    environ = {"DATABASE_URL": database_url, "JWT_SECRET": SECRET} | more
+    return config.load(environ, None)
+
+
+@pytest.fixture
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    """Running services over each kind of database."""
+    services = Services(settings)
+    await services.start()
+    yield services
+    await services.stop()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A real server process on a free port, over an SQLite database of its own, without the
+    sample data."""
+    with Server(tmp_path, {"JWT_SECRET": SECRET}) as server:
+        yield server
+
+
+os.environ.pop("DATABASE_URL", None)
