@@ -70,7 +70,7 @@ def _as_json(report: Report) -> str:
             "erased": report.erased,
             "root": report.root,
             "findings": findings,
-        }  # fmt: skip
+        }
     )
 
 

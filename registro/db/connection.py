@@ -1,7 +1,7 @@
 """One connection, and a pool of them.
 
 `databases` binds a connection to the asyncio task that asked for it and, on SQLite, opens a new
-one (and a thread) for every query outside a held one. So each `Connection` here owns a
+one (and a thread) for every query outside a held one. So each connection here owns a
 `databases.Database` with a single connection that it holds from `open` to `close`, and may be
 handed from task to task, one at a time. Statements go to the driver through the library's
 `raw_connection`; `docs/decisions/0003-raw-connection.md` says why, with the measurements.
@@ -10,7 +10,7 @@ handed from task to task, one at a time. Statements go to the driver through the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -25,47 +25,19 @@ _T = TypeVar("_T")
 
 
 class Connection:
-    """A database connection. Not for use by two tasks at once."""
+    """Statements over one driver's connection. Not for use by two tasks at once."""
 
-    def __init__(self, url: str, dialect: Dialect | None = None) -> None:
-        self.dialect = dialect or for_url(url)
-        self._database = Database(url, **self.dialect.options)
-        self._held: LibraryConnection | None = None
+    def __init__(self, dialect: Dialect, raw: Any = None) -> None:
+        self.dialect = dialect
         self.broken = False
-
-    async def open(self) -> Connection:
-        """Connects. Raises Unavailable when the database cannot be reached."""
-        try:
-            await self._database.connect()
-            self._held = self._database.connection()
-            await self._held.__aenter__()
-        except BaseException as error:
-            self.broken = True
-            raise _unavailable(self.dialect, error) from error
-        for statement in self.dialect.on_connect:
-            await self.execute(statement)
-        return self
-
-    async def close(self) -> None:
-        """Ends the connection; never raises. A broken one is dropped without asking the server."""
-        held, self._held = self._held, None
-        if held is None:
-            return
-        raw = held.raw_connection
-        if self.broken:
-            await self.dialect.close(raw)
-        try:
-            async with asyncio.timeout(2):
-                await held.__aexit__()
-                await self._database.disconnect()
-        except Exception:  # whatever the driver says of a dying connection is of no use to anybody
-            await self.dialect.close(raw)
+        """Whether its state is in doubt; it takes no more statements then."""
+        self._driver = raw
 
     @property
     def _raw(self) -> Any:
-        if self._held is None or self.broken:
+        if self._driver is None or self.broken:
             raise Disconnected("the connection is closed")
-        return self._held.raw_connection
+        return self._driver
 
     async def fetch_all(self, sql: str, **values: Any) -> Sequence[Row]:
         return await self._guarded(self.dialect.run(self._raw, sql, values))
@@ -95,15 +67,11 @@ class Connection:
     async def transaction(self) -> AsyncIterator[None]:
         """A writing transaction: committed at the end, rolled back on any error.
 
-        An error on COMMIT leaves open whether it happened; the connection is then `broken`.
+        An error on COMMIT leaves open whether it happened; trying again has to look.
         """
         await self.execute(self.dialect.begin)
         try:
             yield
-        except BaseException:
-            await self._rollback()
-            raise
-        try:
             await self.execute("COMMIT")
         except BaseException:
             await self._rollback()
@@ -111,9 +79,8 @@ class Connection:
 
     async def _rollback(self) -> None:
         try:
-            async with asyncio.timeout(2):
-                await self.execute("ROLLBACK")
-        except (StoreError, TimeoutError):
+            await self.execute("ROLLBACK")
+        except StoreError:
             self.broken = True
 
     async def _guarded(self, call: Awaitable[_T]) -> _T:
@@ -133,6 +100,59 @@ class Connection:
             raise ours from error
 
 
+class DatabaseConnection(Connection):
+    """A connection of our own to the database at a URL; `open` it first and `close` it at last."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(for_url(url))
+        self._database = Database(url, **self.dialect.options)
+        self._held: LibraryConnection | None = None
+
+    async def open(self) -> DatabaseConnection:
+        """Connects. Raises Unavailable when the database cannot be reached."""
+        try:
+            await self._database.connect()
+            self._held = self._database.connection()
+            await self._held.__aenter__()
+        except BaseException as error:
+            self.broken = True
+            raise _unavailable(self.dialect, error) from error
+        self._driver = self._held.raw_connection
+        for statement in self.dialect.on_connect:
+            await self.execute(statement)
+        return self
+
+    async def close(self) -> None:
+        """Ends the connection; never raises. A broken one is dropped without asking the server."""
+        held, self._held = self._held, None
+        raw, self._driver = self._driver, None
+        if held is None or raw is None:
+            return
+        if self.broken:
+            await self.dialect.close(raw)
+        try:
+            async with asyncio.timeout(2):
+                await held.__aexit__()
+                await self._database.disconnect()
+        except Exception:  # noqa: BLE001 - whatever a driver says of a dying connection
+            await self.dialect.close(raw)
+
+    async def together(self, work: Callable[[Connection], Coroutine[Any, Any, _T]]) -> _T:
+        """Runs `work`, which may await nothing but calls on the connection that it is given.
+
+        On SQLite that saves a hop between threads for every statement; see
+        `docs/decisions/0003-raw-connection.md`.
+        """
+        inside = self.dialect.inside(self._raw)
+        if inside is None:
+            return await work(self)
+        inner = Connection(*inside)
+        try:
+            return await self._guarded(self.dialect.in_thread(self._raw, work(inner)))
+        finally:
+            self.broken = self.broken or inner.broken
+
+
 def _unavailable(dialect: Dialect, error: BaseException) -> BaseException:
     """Any failure to connect that a driver reports means that the store is away."""
     if not isinstance(error, Exception):
@@ -150,19 +170,21 @@ class Pool:
     def __init__(self, url: str, size: int = 4, timeout: float = 5) -> None:
         self._url = url
         self._timeout = timeout
-        self._free: list[Connection] = []
+        self._free: list[DatabaseConnection] = []
         self._slots = asyncio.Semaphore(size)
         self._closed = False
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(self) -> AsyncIterator[DatabaseConnection]:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._slots.acquire()
         except TimeoutError:
             raise Unavailable("no database connection was free in time") from None
         try:
-            connection = self._free.pop() if self._free else await Connection(self._url).open()
+            connection = (
+                self._free.pop() if self._free else await DatabaseConnection(self._url).open()
+            )
             try:
                 yield connection
             finally:

@@ -1,4 +1,4 @@
-"""Everything in which SQLite, MySQL and MariaDB differ. No other module knows which one it talks to.
+"""Everything in which SQLite, MySQL and MariaDB differ. No other module knows which it talks to.
 
 SQL elsewhere has named parameters (`:name`) and uses only what all three share.
 """
@@ -6,11 +6,12 @@ SQL elsewhere has named parameters (`:name`) and uses only what all three share.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import pymysql.err
 
@@ -25,6 +26,7 @@ from registro.errors import (
 )
 
 Row = tuple[Any, ...]
+_T = TypeVar("_T")
 
 APPEND_ONLY = "registro: the log is append-only"
 """What the triggers of the log say; how a refusal of theirs is told from other errors."""
@@ -51,6 +53,13 @@ class Dialect(Protocol):
     ) -> None: ...
 
     async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None: ...
+
+    def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
+        """The dialect and driver's connection for work inside the connection's own thread; None
+        where a connection has no thread."""
+
+    async def in_thread(self, raw: Any, work: Coroutine[Any, Any, _T]) -> _T:
+        """Runs `work` there, in one hop; it may await nothing but calls on the inner connection."""
 
     def table_exists(self) -> str:
         """A query for one row when the table `:name` is there."""
@@ -126,12 +135,14 @@ class SQLite:
         await raw.executemany(_insert(table, tuple(columns), "?"), rows)
 
     async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
-        names = table.column_names
-        changes = ", ".join(f"{c} = excluded.{c}" for c in names if c not in table.key)
-        await raw.executemany(
-            f"{_insert(name, names, '?')} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}",
-            rows,
-        )
+        await raw.executemany(_upsert(table, name), rows)
+
+    def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
+        return _SQLiteInThread(), raw._conn  # noqa: SLF001 - aiosqlite has no public way in
+
+    async def in_thread(self, raw: Any, work: Coroutine[Any, Any, _T]) -> _T:
+        result: _T = await raw._execute(_drive, work)  # noqa: SLF001
+        return result
 
     def table_exists(self) -> str:
         return "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"
@@ -140,10 +151,9 @@ class SQLite:
         return None
 
     async def close(self, raw: Any) -> None:
-        try:
+        # It was broken already, which is why it is being closed.
+        with contextlib.suppress(sqlite3.Error, ValueError):
             await raw.close()
-        except (sqlite3.Error, ValueError):
-            pass  # it was broken already, which is why it is being closed
 
     def translate(self, error: BaseException) -> StoreError | None:
         if isinstance(error, sqlite3.IntegrityError):
@@ -173,13 +183,39 @@ class SQLite:
         return _create_table(table, name, self.kinds, "")
 
     def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
-        kept = f"SELECT RAISE(ABORT, '{APPEND_ONLY}')"
-        nulled = " AND ".join(f"NEW.{column} IS NULL" for column in erasable)
+        refuse = f"BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"
+        name, allowed = table.name, f"WHEN NOT ({_only_erased(table, erasable, 'IS')})"
         return [
-            f"CREATE TRIGGER {table.name}_no_delete BEFORE DELETE ON {table.name} BEGIN {kept}; END",
-            f"CREATE TRIGGER {table.name}_no_update BEFORE UPDATE ON {table.name} WHEN NOT ({nulled}"
-            f"{_unchanged(table, erasable, 'IS')}) BEGIN {kept}; END",
+            f"CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} {refuse}",
+            f"CREATE TRIGGER {name}_no_update BEFORE UPDATE ON {name} {allowed} {refuse}",
         ]
+
+
+class _SQLiteInThread(SQLite):
+    """SQLite from within aiosqlite's thread: the same calls, which never suspend."""
+
+    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
+        rows: Sequence[Row] = raw.execute(sql, values).fetchall()
+        return rows
+
+    async def insert_many(
+        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> None:
+        raw.executemany(_insert(table, tuple(columns), "?"), rows)
+
+    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
+        raw.executemany(_upsert(table, name), rows)
+
+
+def _drive(work: Coroutine[Any, Any, _T]) -> _T:
+    """Runs a coroutine that never suspends."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: _T = done.value
+        return result
+    work.close()
+    raise RuntimeError("work inside a connection's thread may await only that connection")
 
 
 class MySQL:
@@ -190,8 +226,10 @@ class MySQL:
     for_update: ClassVar[str] = " FOR UPDATE"
     on_connect: ClassVar[tuple[str, ...]] = (
         # Strict, whatever the server's default: a value that does not fit is an error, never cut.
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
-        "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+        (
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,"
+            "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+        ),
         "SET SESSION innodb_lock_wait_timeout = 5",
         "SET SESSION time_zone = '+00:00'",
     )
@@ -246,6 +284,12 @@ class MySQL:
         finally:
             await cursor.close()
 
+    def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
+        return None
+
+    async def in_thread(self, raw: Any, work: Coroutine[Any, Any, _T]) -> _T:
+        return await work
+
     def table_exists(self) -> str:
         return (
             "SELECT 1 FROM information_schema.tables"
@@ -291,24 +335,36 @@ class MySQL:
 
     def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
         refuse = f"SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = '{APPEND_ONLY}'"
-        nulled = " AND ".join(f"NEW.{column} IS NULL" for column in erasable)
+        name, allowed = table.name, _only_erased(table, erasable, "<=>")
+        check = f"IF NOT ({allowed}) THEN {refuse}; END IF"
         return [
-            f"CREATE TRIGGER {table.name}_no_delete BEFORE DELETE ON {table.name} FOR EACH ROW {refuse}",
-            f"CREATE TRIGGER {table.name}_no_update BEFORE UPDATE ON {table.name} FOR EACH ROW "
-            f"IF NOT ({nulled}{_unchanged(table, erasable, '<=>')}) THEN {refuse}; END IF",
+            f"CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} FOR EACH ROW {refuse}",
+            f"CREATE TRIGGER {name}_no_update BEFORE UPDATE ON {name} FOR EACH ROW {check}",
         ]
 
 
-def _unchanged(table: Table, erasable: Sequence[str], same: str) -> str:
-    """`… AND NEW.c = OLD.c` for every column that must stay as it is."""
-    kept = (name for name in table.column_names if name not in erasable)
-    return "".join(f" AND NEW.{name} {same} OLD.{name}" for name in kept)
+def _only_erased(table: Table, erasable: Sequence[str], same: str) -> str:
+    """What an UPDATE has to fulfil: `erasable` columns become NULL, all others stay as they are."""
+    return " AND ".join(
+        f"NEW.{name} IS NULL" if name in erasable else f"NEW.{name} {same} OLD.{name}"
+        for name in table.column_names
+    )
 
 
 @lru_cache(maxsize=256)
 def _insert(table: str, columns: tuple[str, ...], mark: str) -> str:
     marks = ", ".join([mark] * len(columns))
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
+
+
+@lru_cache(maxsize=256)
+def _upsert(table: Table, name: str) -> str:
+    """SQLite's form."""
+    names = table.column_names
+    changes = ", ".join(f"{c} = excluded.{c}" for c in names if c not in table.key)
+    return (
+        f"{_insert(name, names, '?')} ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
+    )
 
 
 @lru_cache(maxsize=1024)

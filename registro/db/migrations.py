@@ -150,7 +150,7 @@ def _advice(error: Exception) -> str:
             "SET GLOBAL log_bin_trust_function_creators = 1 (run by an administrator)."
         )
     if code in (1142, 1044, 1370):
-        return "\nThe database user lacks a privilege; docs/operations.md lists the GRANTs for migrations."
+        return "\nThe database user lacks a privilege: docs/operations.md lists the GRANTs."
     return ""
 
 

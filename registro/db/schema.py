@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["integer", "id", "ascii", "name", "text", "hash", "bytes"]
-"""integer: 64 bits · id: a UUID in text form · ascii: up to 191 ASCII characters, compared bytewise ·
-name: up to 191 characters, compared exactly · text: up to 16 MiB · hash: 32 bytes · bytes: up to
-16 MiB. Times are integers: microseconds since 1970, UTC."""
+"""integer: 64 bits · id: a UUID in text form · ascii: up to 191 ASCII characters, compared
+bytewise · name: up to 191 characters, compared exactly · text: up to 16 MiB · hash: 32 bytes ·
+bytes: up to 16 MiB. Times are integers: microseconds since 1970, UTC."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Index:
         return f"{table}_{'_'.join(self.columns)}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tables are dict keys on the hot path: compared by identity
 class Table:
     """`key` names the columns of the primary key."""
 

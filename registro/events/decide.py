@@ -23,7 +23,7 @@ DESK_NAME = "admin"
 
 
 class Person(NamedTuple):
-    """Somebody who is known. `user` is the name they log in with, `name` the one they are shown by."""
+    """Somebody who is known. `user` is what they log in with, `name` what they are shown by."""
 
     id: str
     user: str

@@ -14,7 +14,7 @@ EMPTY_ROOT = sha256(b"").digest()
 
 
 def commitment(salt: bytes, payload: bytes) -> bytes:
-    """SHA-256(0x02 || salt || payload): binds a payload without revealing it once both are erased."""
+    """SHA-256(0x02 || salt || payload): binds a payload, and reveals nothing of an erased one."""
     return sha256(b"\x02" + salt + payload).digest()
 
 
@@ -53,6 +53,7 @@ class Frontier:
     """
 
     __slots__ = ("peaks", "size")
+    __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __init__(self, size: int = 0, peaks: Iterable[bytes] = ()) -> None:
         self.size = size

@@ -21,7 +21,7 @@ def _second(seconds: int) -> str:
 
 
 def rfc3339(microseconds: int, digits: int = 6) -> str:
-    """A time in microseconds since 1970 as RFC 3339 in UTC, cut (not rounded) to `digits` decimals."""
+    """Microseconds since 1970 as RFC 3339 in UTC, cut (not rounded) to 1 to 6 decimals."""
     seconds, rest = divmod(microseconds, 1_000_000)
     return f"{_second(seconds)}.{f'{rest:06d}'[:digits]}Z"
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from registro.db.connection import Connection
+from registro.db.connection import Connection, DatabaseConnection
 from registro.errors import Busy, StoreError, Unavailable
 from registro.events import store
 from registro.events.record import Recorded
@@ -50,7 +50,7 @@ class LogWriter:
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        connect: Callable[[], DatabaseConnection],
         fold: Fold,
         *,
         on_commit: Callable[[Sequence[Committed]], None] = lambda committed: None,
@@ -67,7 +67,7 @@ class LogWriter:
         self._queue: deque[_Waiting] = deque()
         self._queued_events = 0
         self._wake = asyncio.Event()
-        self._connection: Connection | None = None
+        self._connection: DatabaseConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self.away: str | None = None
@@ -146,16 +146,16 @@ class LogWriter:
         # What has waited long in the queue still gets one honest attempt.
         deadline = max(batch[0].deadline, loop.time() + 1)
         pause = 0.01
+        drafts = [waiting.drafts for waiting in batch]
+
+        async def append(connection: Connection) -> list[Outcome]:
+            return await store.append(connection, drafts, now=self._clock(), fold=self._fold)
+
         while True:
             try:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._ready()
-                    return await store.append(
-                        connection,
-                        [waiting.drafts for waiting in batch],
-                        now=self._clock(),
-                        fold=self._fold,
-                    )
+                    return await connection.together(append)
             except TimeoutError:
                 await self._drop_connection()
                 raise Unavailable(f"no answer from the database in {self._timeout:g} s") from None
@@ -168,7 +168,7 @@ class LogWriter:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.5)
 
-    async def _ready(self) -> Connection:
+    async def _ready(self) -> DatabaseConnection:
         if self._connection is None or self._connection.broken:
             await self._drop_connection()
             self._connection = await self._connect().open()

@@ -1,6 +1,7 @@
 """One row a conversation: what a list of them shows, without looking at the messages.
 
-Unread is `last_seq` minus a read mark, so it cannot drift. Whoever writes has read what came before.
+Unread is `last_seq` minus a read mark, so it cannot drift. Whoever writes has read what came
+before.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from registro.config import Settings
 from registro.db import migrations
-from registro.db.connection import Connection, Pool
+from registro.db.connection import DatabaseConnection, Pool
 from registro.events.store import in_list
 from registro.events.writer import Committed, LogWriter
 from registro.projections import runner
@@ -53,9 +53,9 @@ class Services:
             )
         return {user_id: (sockets > 0, since) for user_id, sockets, since in rows}
 
-    def connection(self) -> Connection:
+    def connection(self) -> DatabaseConnection:
         """A connection that is not open yet, for whoever needs one of their own."""
-        return Connection(self.settings.database_url)
+        return DatabaseConnection(self.settings.database_url)
 
     async def _forget_changed_people(self, batch: Sequence[Committed]) -> None:
         self.directory.committed(one.row for one in batch)

@@ -1,4 +1,4 @@
-"""People, their passwords and their sessions."""
+"""People and their passwords."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from uuid import uuid4
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from registro.db.connection import Connection, Pool
+from registro.db.connection import DatabaseConnection, Pool
 from registro.db.migrations import CREDENTIAL
-from registro.errors import Refused, Rejected
-from registro.events import ids, types
+from registro.errors import Refused, Rejected, Unavailable
+from registro.events import types
 from registro.events.decide import DESK_NAME, Person, is_text, is_user_name
 from registro.events.store import draft
 from registro.events.writer import LogWriter
+from registro.services import passwords
 from registro.services.directory import Directory
+from registro.services.passwords import MAX_PASSWORD
 
 _T = TypeVar("_T")
 
-MIN_PASSWORD = 8
-MAX_PASSWORD = 1024
-"""Characters. The upper limit keeps a request from buying unbounded hashing."""
+MAX_WAITING = 40
+"""Passwords that may wait to be hashed or checked; each takes some 50 ms of one core."""
 
 
 class Accounts:
-    """Registration, passwords, roles, sessions. Everything but the hashes is an event."""
+    """Registration, passwords, roles. Everything but the hashes is an event."""
 
     def __init__(
         self,
         writer: LogWriter,
         readers: Pool,
         directory: Directory,
-        connect: Callable[[], Connection],
+        connect: Callable[[], DatabaseConnection],
         hasher: PasswordHasher | None = None,
     ) -> None:
         self._writer = writer
@@ -47,6 +48,7 @@ class Accounts:
         self._hasher = hasher or PasswordHasher()
         # Hashing takes tens of milliseconds and a core: never on the event loop, never all cores.
         self._threads = ThreadPoolExecutor(1, "password")
+        self._waiting = 0
         self._nobody = self._hasher.hash(secrets.token_urlsafe())
 
     async def register(
@@ -59,13 +61,14 @@ class Accounts:
     ) -> Person:
         """Makes an account.
 
-        Raises Refused: `datos_invalidos` (with `field`) or `usuario_existe`; Unavailable.
+        Raises Refused: `datos_invalidos` with `field` (and, for the password, with `reason`: a
+        `passwords.Weakness`), or `usuario_existe`; Unavailable.
         """
         if not is_user_name(user) or (role == "user" and user == DESK_NAME):
             raise Refused("datos_invalidos", field="user")
         if not is_text(name) or not 1 <= len(name.strip()) <= 200:
             raise Refused("datos_invalidos", field="name")
-        hashed = None if password is None else await self._hash(password)
+        hashed = None if password is None else await self._hash(password, user, name)
         if await self._directory.by_user(user) is not None:
             raise Refused("usuario_existe")
         person = Person(str(uuid4()), user, name.strip(), role)
@@ -82,8 +85,8 @@ class Accounts:
         return person
 
     async def set_password(self, person: Person, password: str, by: str) -> None:
-        """Sets a password. Raises Refused `datos_invalidos`."""
-        hashed = await self._hash(password)
+        """Sets a password. Raises Refused `datos_invalidos`, as `register` does."""
+        hashed = await self._hash(password, person.user, person.name)
         await self._writer.append(draft(f"user/{person.id}", types.UserPasswordChanged(by=by)))
         await self._store_hash(person.id, hashed=hashed)
 
@@ -124,27 +127,12 @@ class Accounts:
         event = types.UserDisabled(by=by) if disabled else types.UserEnabled(by=by)
         await self._writer.append(draft(f"user/{person.id}", event))
 
-    async def start_session(self, person: Person, key: str, expires: str) -> None:
-        event = types.SessionStarted(user=person.id, key=key, expires=expires)
-        await self._writer.append(draft(ids.session_stream(person.id, key), event))
-
-    async def end_session(
-        self, person: Person, key: str, reason: Literal["logout", "revoked"], by: str
-    ) -> None:
-        event = types.SessionEnded(user=person.id, key=key, reason=reason, by=by)
-        await self._writer.append(draft(ids.session_stream(person.id, key), event))
-
-    async def session_ended(self, key: str) -> bool:
-        """Whether the token with this key was revoked."""
-        async with self._readers.connection() as connection:
-            ended = await connection.fetch_value(
-                "SELECT 1 FROM sessions WHERE session_key = :key AND ended_at IS NOT NULL", key=key
-            )
-        return ended is not None
-
-    async def _hash(self, password: str) -> str:
-        if not is_text(password) or not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-            raise Refused("datos_invalidos", field="pass")
+    async def _hash(self, password: str, *names: str) -> str:
+        if not is_text(password):
+            raise Refused("datos_invalidos", field="pass", reason="short")
+        weakness = passwords.weakness(password, *names)
+        if weakness is not None:
+            raise Refused("datos_invalidos", field="pass", reason=weakness)
         return await self._in_thread(self._hasher.hash, password)
 
     def _fits(self, hashed: str, password: str) -> bool:
@@ -154,7 +142,15 @@ class Accounts:
             return False
 
     async def _in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        """Raises Unavailable when too many wait: a flood of logins must not pile up."""
+        if self._waiting >= MAX_WAITING:
+            raise Unavailable(f"{self._waiting} passwords are waiting to be checked")
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, function, *arguments)
+        finally:
+            self._waiting -= 1
 
     async def _store_hash(self, *user_ids: str, hashed: str, demo: bool = False) -> None:
         connection = await self._connect().open()

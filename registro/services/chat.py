@@ -106,7 +106,7 @@ class Chat:
 
     async def catch_up(self, person: Person, seen: Mapping[str, int], after: int) -> Page:
         """What came after the numbers in `seen`, in those conversations that a person may see, by
-        log position and after position `after`; a user's other conversations too, from the start."""
+        log position and after position `after`; of a user's other conversations everything."""
         async with self._readers.connection() as connection:
             visible = (
                 await _existing(connection, seen)

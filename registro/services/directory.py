@@ -31,7 +31,7 @@ class Directory:
         self._by_user: dict[str, Person] = {}
 
     async def by_user(self, user: str) -> Person | None:
-        """The person with this name; raises Unavailable when the store is away and it is not in memory."""
+        """The person with this name. Raises Unavailable when only the store could tell."""
         known = self._by_user.get(user)
         if known is None:
             async with self._readers.connection() as connection:

@@ -24,7 +24,7 @@ Subscriber = Callable[[Sequence[Committed]], Awaitable[None]]
 
 
 class Feed:
-    """Calls `subscribers` in turn with batches of events. One that fails does not stop the others."""
+    """Calls `subscribers` in turn with batches of events; one that fails does not stop others."""
 
     def __init__(self, readers: Pool, poll: float = POLL) -> None:
         self._readers = readers

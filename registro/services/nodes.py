@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from uuid import uuid4
 
-from registro.db.connection import Connection, Pool
+from registro.db.connection import DatabaseConnection, Pool
 from registro.errors import Conflict, StoreError, Unavailable
 from registro.events.store import Draft, draft
 from registro.events.types import ConnectionClosed, ConnectionOpened
@@ -33,7 +33,7 @@ class Nodes:
     """
 
     def __init__(
-        self, writer: LogWriter, readers: Pool, connect: Callable[[], Connection], lease: float
+        self, writer: LogWriter, readers: Pool, connect: Callable[[], DatabaseConnection], lease: float
     ) -> None:
         self.id = str(uuid4())
         self._writer = writer
@@ -41,7 +41,7 @@ class Nodes:
         self._connect = connect
         self._lease = lease
         self._task: asyncio.Task[None] | None = None
-        self._connection: Connection | None = None
+        self._connection: DatabaseConnection | None = None
         self._unwritten: deque[Draft] = deque()
 
     async def start(self) -> None:
@@ -56,7 +56,7 @@ class Nodes:
         self._task = asyncio.create_task(self._run(), name="node lease")
 
     async def stop(self) -> None:
-        """Gives the lease back. Call it after the last connection was closed and before the writer stops."""
+        """Gives the lease back: after the last connection was closed, before the writer stops."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

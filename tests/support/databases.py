@@ -122,7 +122,7 @@ class DatabaseServer:
         libraries = root / "usr/lib/x86_64-linux-gnu"
         return [
             f"{libraries}/ld-linux-x86-64.so.2", "--library-path", str(libraries),
-            f"{root}/usr/sbin/mysqld", "--no-defaults", f"--basedir={root}/usr", "--mysqlx=OFF",
+            f"{root}/usr/sbin/mysqld", "--no-defaults", f"--basedir={root}/usr", "--mysqlx=OFF", "--secure-file-priv=",
             f"--lc-messages-dir={root}/usr/share/mysql",
             f"--character-sets-dir={root}/usr/share/mysql/charsets", *arguments,
         ]  # fmt: skip
@@ -135,8 +135,9 @@ class DatabaseServer:
 
     def _initialise_mariadb(self) -> None:
         command = [
-            _mariadb_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data",
-            "--auth-root-authentication-method=normal", "--skip-test-db", "--user=root",
+            _mariadb_program("mariadb-install-db"), "--no-defaults",
+            f"--datadir={self.folder}/data", "--auth-root-authentication-method=normal",
+            "--skip-test-db", "--user=root",
         ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True)
 

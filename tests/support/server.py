@@ -113,7 +113,8 @@ class Server:
         """Runs the `registro` command against the same database; returns what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", "registro", *arguments],
-            env=self._environment(), cwd=self.folder, check=False, capture_output=True, text=True, input=typed,
+            env=self._environment(), cwd=self.folder, input=typed,
+            check=False, capture_output=True, text=True,
         )  # fmt: skip
         if check and done.returncode:
             raise RuntimeError(f"registro {' '.join(arguments)}: {done.stdout}{done.stderr}")

@@ -1,0 +1,141 @@
+"""Random but possible histories: what people did, as events, and as rows of a log."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from registro.events import codec, ids
+from registro.events.record import Recorded
+from registro.events.types import (
+    DESK,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConversationRead,
+    Event,
+    MessageSent,
+    SessionEnded,
+    SessionStarted,
+    UserDisabled,
+    UserEnabled,
+    UserRegistered,
+    UserRoleChanged,
+)
+
+PEOPLE = [str(UUID(int=n, version=4)) for n in range(1, 6)]
+ADMINS = PEOPLE[:2]
+USERS = PEOPLE[2:]
+TIMES = "2026-01-01T00:00:00.000Z"
+
+History = list[tuple[str, Event]]
+
+
+def registrations() -> History:
+    return [
+        (f"user/{id_}", UserRegistered(user=f"u{n}", name=f"U {n}", role=_role(id_), origin="form"))
+        for n, id_ in enumerate(PEOPLE)
+    ]
+
+
+def _role(id_: str) -> str:
+    return "admin" if id_ in ADMINS else "user"
+
+
+def _message() -> st.SearchStrategy[tuple[str, Event]]:
+    def build(sender: str, recipient: str, text: str) -> tuple[str, Event]:
+        if recipient == DESK or (sender in ADMINS) != (recipient in ADMINS):
+            owner = recipient if sender in ADMINS else sender
+            conversation = ids.desk_conversation(owner)
+        else:
+            conversation = ids.pair_conversation(sender, recipient)
+        event = MessageSent(sender=sender, recipient=recipient, text=text)
+        return f"conversation/{conversation}", event
+
+    texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
+    people = st.sampled_from(PEOPLE)
+    pairs = st.tuples(people, people).filter(lambda pair: pair[0] != pair[1])
+    to_desk = st.tuples(st.sampled_from(USERS), st.just(DESK))
+    return st.builds(lambda pair, text: build(*pair, text), pairs | to_desk, texts)
+
+
+def _read() -> st.SearchStrategy[tuple[str, Event]]:
+    def build(user: str, side: str, seq: int) -> tuple[str, Event]:
+        conversation = ids.desk_conversation(user)
+        by = ADMINS[0] if side == DESK else user
+        event = ConversationRead(
+            conversation=conversation, side=DESK if side == DESK else user, seq=seq, by=by
+        )
+        return f"desk/{conversation}", event
+
+    return st.builds(
+        build, st.sampled_from(USERS), st.sampled_from([DESK, "user"]), st.integers(1, 9)
+    )
+
+
+def _connection() -> st.SearchStrategy[tuple[str, Event]]:
+    def build(number: int, person: str, opened: bool) -> tuple[str, Event]:
+        stream = f"connection/{UUID(int=number, version=4)}"
+        if opened:
+            event: Event = ConnectionOpened(
+                user=person, role=_role(person), session="k", transport="polling", node=PEOPLE[0]
+            )
+        else:
+            event = ConnectionClosed(user=person, reason="transport close", milliseconds=5)
+        return stream, event
+
+    return st.builds(build, st.integers(100, 130), st.sampled_from(PEOPLE), st.booleans())
+
+
+def _session() -> st.SearchStrategy[tuple[str, Event]]:
+    def build(person: str, key: str, ended: bool) -> tuple[str, Event]:
+        if ended:
+            event: Event = SessionEnded(user=person, key=key, reason="logout", by=person)
+        else:
+            event = SessionStarted(user=person, key=key, expires=TIMES)
+        return ids.session_stream(person, key), event
+
+    return st.builds(build, st.sampled_from(PEOPLE), st.sampled_from("abcdef"), st.booleans())
+
+
+def _account() -> st.SearchStrategy[tuple[str, Event]]:
+    events = [UserDisabled(by="x"), UserEnabled(by="x"), UserRoleChanged(role="user", by="x")]
+    return st.tuples(
+        st.sampled_from(PEOPLE).map(lambda id_: f"user/{id_}"), st.sampled_from(events)
+    )
+
+
+def histories(max_size: int = 40) -> st.SearchStrategy[History]:
+    """Everybody registers; then anything that can happen once or often happens in any order."""
+    steps = st.one_of(_message(), _message(), _read(), _connection(), _session(), _account())
+    return st.lists(steps, max_size=max_size).map(lambda rest: registrations() + _possible(rest))
+
+
+def _possible(steps: History) -> History:
+    """Leaves out what the log could not hold: a second opening, closing or start of the same."""
+    seen: set[tuple[str, str]] = set()
+    kept: History = []
+    for stream, event in steps:
+        once = event.type in (ConnectionOpened.type, ConnectionClosed.type, SessionStarted.type)
+        key = (stream, event.type)
+        orphan = event.type == ConnectionClosed.type and (stream, ConnectionOpened.type) not in seen
+        late = event.type == SessionStarted.type and (stream, SessionEnded.type) in seen
+        if (once and key in seen) or orphan or late:
+            continue
+        seen.add(key)
+        kept.append((stream, event))
+    return kept
+
+
+def as_rows(history: History) -> list[tuple[Recorded, Event]]:
+    """The history as a log would have recorded it; hashes are left out."""
+    versions: dict[str, int] = {}
+    rows = []
+    for position, (stream, event) in enumerate(history, 1):
+        versions[stream] = versions.get(stream, 0) + 1
+        row = Recorded(
+            position, str(UUID(int=position, version=4)), stream, versions[stream], event.type,
+            event.schema, position * 1_000_000, codec.encode(event), b"s" * 32, b"", b"",
+        )  # fmt: skip
+        rows.append((row, event))
+    return rows
