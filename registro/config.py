@@ -121,6 +121,21 @@ SETTINGS: Final = (
         "Seconds without a sign of life after which a process counts as crashed and the "
         "sessions it left open are closed.",
     ),
+    Setting(
+        "REGISTRO_CHECKPOINT_KEY",
+        "",
+        "The file with the key that signs checkpoints of the log.",
+    ),
+    Setting(
+        "REGISTRO_CHECKPOINT_TO",
+        "",
+        "Where checkpoints are written: a folder (a file each) or a file (the newest alone).",
+    ),
+    Setting(
+        "REGISTRO_CHECKPOINT_SECONDS",
+        "3600",
+        "Seconds between checkpoints; none is written while the log has not grown.",
+    ),
 )
 
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
@@ -149,6 +164,9 @@ class Settings:
     queue_limit: int
     store_timeout_seconds: float
     node_lease_seconds: float
+    checkpoint_key: Path | None
+    checkpoint_to: Path | None
+    checkpoint_seconds: float
     notices: tuple[str, ...]
 
     @property
@@ -192,6 +210,9 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
         queue_limit=reader.whole("REGISTRO_QUEUE_LIMIT", 1, 10_000_000),
         store_timeout_seconds=reader.number("REGISTRO_STORE_TIMEOUT_SECONDS", 0.1),
         node_lease_seconds=reader.number("REGISTRO_NODE_LEASE_SECONDS", 1),
+        checkpoint_key=reader.path("REGISTRO_CHECKPOINT_KEY"),
+        checkpoint_to=reader.path("REGISTRO_CHECKPOINT_TO"),
+        checkpoint_seconds=reader.number("REGISTRO_CHECKPOINT_SECONDS", 1),
         notices=_weak_secret_notices(jwt_secret, previous),
     )
     if reader.problems:
@@ -251,6 +272,16 @@ class _Reader:
             return float(text)
         self.problem(name, f"a number, {low:g} or more")
         return low
+
+    def path(self, name: str) -> Path | None:
+        """A file or folder in a folder that is there; None when it is not set."""
+        text = self.text(name)
+        if not text:
+            return None
+        path = Path(text)
+        if not path.parent.is_dir():
+            self.problem(name, "a path in a folder that exists")
+        return path
 
     def host(self, name: str) -> str:
         text = self.text(name)

@@ -85,3 +85,7 @@ class MigrationError(StoreError):
 
 class UnknownEvent(StoreError):
     """A stored type or schema version that this program does not know."""
+
+
+class NoteError(RegistroError):
+    """A key, a signed note or a checkpoint is not what it should be."""

@@ -65,8 +65,9 @@ def asynchronous(command: Callable[_P, Awaitable[_T]]) -> Callable[_P, _T]:
 
 _REFUSALS = {
     "usuario_existe": "a user with this name exists already",
+    "usuario_borrado": "somebody of this name was erased: the name is not given again",
     "datos_invalidos": (
         "the name must have 1 to 64 characters without surrounding blanks ('admin' is for admins), "
-        "a password 8 to 1,024 characters"
+        "a password 8 to 1,024 characters, and not a common one or one like the name"
     ),
 }

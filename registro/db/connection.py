@@ -10,6 +10,7 @@ handed from task to task, one at a time. Statements go to the driver through the
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -22,6 +23,9 @@ from registro.db.schema import Table
 from registro.errors import Disconnected, StoreError, Unavailable
 
 _T = TypeVar("_T")
+
+IDLE_SECONDS = 30
+"""A connection that was idle longer is tried before it is used: servers close idle ones."""
 
 
 class Connection:
@@ -80,8 +84,8 @@ class Connection:
     async def _rollback(self) -> None:
         try:
             await self.execute("ROLLBACK")
-        except StoreError:
-            self.broken = True
+        except Exception:  # noqa: BLE001 - the first error is the one to tell; SQLite, for one,
+            self.broken = True  # rolls back by itself when the disk is full, and then refuses to
 
     async def _guarded(self, call: Awaitable[_T]) -> _T:
         """Awaits a driver's call and translates its errors; a cancelled one breaks the connection,
@@ -118,8 +122,12 @@ class DatabaseConnection(Connection):
             self.broken = True
             raise _unavailable(self.dialect, error) from error
         self._driver = self._held.raw_connection
-        for statement in self.dialect.on_connect:
-            await self.execute(statement)
+        try:
+            for statement in self.dialect.on_connect:
+                await self.execute(statement)
+        except BaseException:
+            await self.close()  # whoever gets no connection cannot close it
+            raise
         return self
 
     async def close(self) -> None:
@@ -170,7 +178,7 @@ class Pool:
     def __init__(self, url: str, size: int = 4, timeout: float = 5) -> None:
         self._url = url
         self._timeout = timeout
-        self._free: list[DatabaseConnection] = []
+        self._free: list[tuple[DatabaseConnection, float]] = []
         self._slots = asyncio.Semaphore(size)
         self._closed = False
 
@@ -182,21 +190,30 @@ class Pool:
         except TimeoutError:
             raise Unavailable("no database connection was free in time") from None
         try:
-            connection = (
-                self._free.pop() if self._free else await DatabaseConnection(self._url).open()
-            )
+            connection = await self._take()
             try:
                 yield connection
             finally:
-                if connection.broken:
-                    # The server went away or was restarted: the others have the same fate.
-                    await self._close_free()
-                if connection.broken or self._closed:
-                    await connection.close()
-                else:
-                    self._free.append(connection)
+                await self._give_back(connection)
         finally:
             self._slots.release()
+
+    async def _take(self) -> DatabaseConnection:
+        while self._free:
+            connection, since = self._free.pop()
+            if time.monotonic() - since < IDLE_SECONDS or await _answers(connection):
+                return connection
+            await connection.close()
+        return await DatabaseConnection(self._url).open()
+
+    async def _give_back(self, connection: DatabaseConnection) -> None:
+        if connection.broken:
+            # The server went away or was restarted: the others have the same fate.
+            await self._close_free()
+        if connection.broken or self._closed:
+            await connection.close()
+        else:
+            self._free.append((connection, time.monotonic()))
 
     async def close(self) -> None:
         self._closed = True
@@ -204,4 +221,11 @@ class Pool:
 
     async def _close_free(self) -> None:
         while self._free:
-            await self._free.pop().close()
+            await self._free.pop()[0].close()
+
+
+async def _answers(connection: Connection) -> bool:
+    try:
+        return bool(await connection.fetch_value("SELECT 1"))
+    except StoreError:
+        return False

@@ -173,6 +173,8 @@ class SQLite:
                 sqlite3.SQLITE_CANTOPEN,
                 sqlite3.SQLITE_READONLY,
                 sqlite3.SQLITE_NOMEM,
+                sqlite3.SQLITE_CORRUPT,
+                sqlite3.SQLITE_NOTADB,
             ):
                 return Unavailable(str(error))
         if isinstance(error, OSError | TimeoutError):

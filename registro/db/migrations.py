@@ -6,6 +6,7 @@ newer program has migrated is refused.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -46,6 +47,16 @@ LOG_HEAD = Table(
 )
 """One row: where the log ends. Locking it orders all writers."""
 
+LOG_NODE = Table(
+    "log_node",
+    (Column("height", "integer"), Column("number", "integer"), Column("hash", "hash")),
+    key=("height", "number"),
+)
+"""Roots of the tree's complete subtrees of height 8, 16, 24 …: what proofs need of a long log."""
+
+SECRET = Table("secret", (Column("name", "ascii"), Column("value", "bytes")), key=("name",))
+"""Keys that belong to this database: `erasure` hashes the names of erased people."""
+
 PROJECTION = Table(
     "projection",
     (
@@ -82,17 +93,21 @@ NODE = Table(
 """Server processes that are, or were, alive."""
 
 
-MIGRATION = Table("migration", (Column("number", "integer"),), key=("number",))
-"""Which migrations this database has had."""
+MIGRATION = Table(
+    "migration", (Column("number", "integer"), Column("step", "integer")), key=("number", "step")
+)
+"""Which migrations this database has had: step 0 says that the whole of one was done, step n that
+its n-th statement was. MySQL commits DDL at once, so a migration that failed goes on from there."""
 
 
 def _first(dialect: Dialect) -> list[str]:
     statements = []
-    for table in (LOG_EVENT, LOG_HEAD, PROJECTION, CREDENTIAL, NODE):
+    for table in (LOG_EVENT, LOG_HEAD, LOG_NODE, SECRET, PROJECTION, CREDENTIAL, NODE):
         statements += dialect.create_table(table, table.name)
-    statements.append(
-        "INSERT INTO log_head (id, position, recorded_at, frontier) VALUES (1, 0, 0, '')"
-    )
+    statements += [
+        "INSERT INTO log_head (id, position, recorded_at, frontier) VALUES (1, 0, 0, '')",
+        f"INSERT INTO secret (name, value) VALUES ('erasure', X'{secrets.token_hex(32)}')",
+    ]
     return statements + dialect.append_only(LOG_EVENT, erasable=("payload", "salt"))
 
 
@@ -125,18 +140,35 @@ async def _version(connection: Connection) -> int:
     if not await connection.fetch_value(connection.dialect.table_exists(), name=MIGRATION.name):
         for statement in connection.dialect.create_table(MIGRATION, MIGRATION.name):
             await connection.execute(statement)
-    return int(await connection.fetch_value("SELECT COALESCE(MAX(number), 0) FROM migration"))
+    return int(
+        await connection.fetch_value(
+            "SELECT COALESCE(MAX(number), 0) FROM migration WHERE step = 0"
+        )
+    )
 
 
 async def _run(connection: Connection, number: int) -> None:
-    for statement in MIGRATIONS[number - 1](connection.dialect):
+    steps = await connection.fetch_all(
+        "SELECT step FROM migration WHERE number = :number", number=number
+    )
+    done = {step for (step,) in steps}
+    for step, statement in enumerate(MIGRATIONS[number - 1](connection.dialect), 1):
+        if step in done:
+            continue
         try:
             await connection.execute(statement)
         except Exception as error:
             raise MigrationError(
                 f"migration {number} failed: {error}\nin: {statement}{_advice(error)}"
             ) from error
-    await connection.execute("INSERT INTO migration (number) VALUES (:number)", number=number)
+        await _note(connection, number, step)
+    await _note(connection, number, 0)
+
+
+async def _note(connection: Connection, number: int, step: int) -> None:
+    await connection.execute(
+        "INSERT INTO migration (number, step) VALUES (:number, :step)", number=number, step=step
+    )
 
 
 def _advice(error: Exception) -> str:

@@ -72,6 +72,22 @@ def decode(type_: str, schema: int, payload: bytes) -> Event:
         raise UnknownEvent(f"{type_} schema {schema}: {error}") from error
 
 
+def kept(event: Event) -> dict[str, Any] | None:
+    """What an erasure keeps of an event, with the type and schema that it has today."""
+    redacted = event.redacted()
+    if redacted is None:
+        return None
+    fields = msgspec.to_builtins(redacted)
+    return {"type": redacted.type, "schema": redacted.schema, "fields": fields}
+
+
+def from_kept(fields: dict[str, Any] | None) -> Event | None:
+    """The inverse of `kept`, upcast to the schema of today."""
+    if fields is None:
+        return None
+    return decode(fields["type"], fields["schema"], _encoder.encode(fields["fields"]))
+
+
 def _upcast(type_: str, schema: int, payload: bytes) -> Event:
     cls = EVENT_TYPES.get(type_)
     if cls is None:

@@ -6,17 +6,20 @@ conversation or message can come into being twice.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("6f0a8a8b-5a38-4d0c-9d0c-3d1f5c1d2e70")
 """Namespace of Registro's own derived ids; made once, at random."""
 
 
+@lru_cache(maxsize=65_536)
 def desk_conversation(user_id: str) -> str:
     """A user's conversation with the support desk; there is one, whichever admin answers."""
     return str(uuid5(NAMESPACE, f"desk:{user_id}"))
 
 
+@lru_cache(maxsize=65_536)
 def pair_conversation(one: str, other: str) -> str:
     """The conversation of two people, whichever of them is named first."""
     return str(uuid5(NAMESPACE, "pair:" + ":".join(sorted((one, other)))))

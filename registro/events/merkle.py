@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from typing import NamedTuple
 
 HASH_SIZE = 32
 EMPTY_ROOT = sha256(b"").digest()
@@ -45,6 +46,14 @@ def node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+class Node(NamedTuple):
+    """The root of a complete subtree: the `number`-th (from 0) of those with 2^height leaves."""
+
+    height: int
+    number: int
+    hash: bytes
+
+
 class Frontier:
     """What has to be remembered of a growing tree: the roots of its complete subtrees.
 
@@ -79,14 +88,24 @@ class Frontier:
     def copy(self) -> Frontier:
         return Frontier(self.size, self.peaks)
 
-    def append(self, leaf_hash: bytes) -> None:
-        """Adds the next leaf. Trailing ones of `size` are subtrees that it completes."""
-        carry = self.size
-        while carry & 1:
-            leaf_hash = node(self.peaks.pop(), leaf_hash)
+    def append(self, hash_: bytes, height: int = 0) -> list[Node]:
+        """Adds the next leaf, or a complete subtree of 2^height leaves where one fits.
+
+        Returns the subtrees that it completes, from the lowest to the highest, itself among them.
+        Raises ValueError where a subtree of that height cannot begin.
+        """
+        if self.size & ((1 << height) - 1):
+            raise ValueError(f"a subtree of height {height} cannot begin at leaf {self.size}")
+        completed = [Node(height, self.size >> height, hash_)]
+        carry = self.size >> height
+        while carry & 1:  # trailing ones are subtrees that it completes
+            hash_ = node(self.peaks.pop(), hash_)
+            height += 1
             carry >>= 1
-        self.peaks.append(leaf_hash)
-        self.size += 1
+            completed.append(Node(height, carry, hash_))
+        self.peaks.append(hash_)
+        self.size += 1 << completed[0].height
+        return completed
 
     def root(self) -> bytes:
         """RFC 6962's MTH of all leaves so far."""

@@ -1,4 +1,4 @@
-"""The log in the database: appending in one transaction, and reading.
+"""The log in the database: appending in one transaction, and loading an exported one.
 
 Positions are 1, 2, 3 … in commit order without gaps, because a writer holds the lock on the head
 row from before it looks until after it committed. Streams have versions 1, 2, 3 … of their own.
@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from registro.db.connection import Connection
-from registro.db.migrations import LOG_EVENT
+from registro.db.migrations import LOG_EVENT, LOG_NODE
+from registro.db.sql import in_list, paged
 from registro.errors import Conflict, CorruptLog, Rejected, StoreError, Unavailable
-from registro.events import codec, merkle
-from registro.events.merkle import Frontier
+from registro.events import codec, merkle, reader
+from registro.events.merkle import Frontier, Node
+from registro.events.reader import Head, Redactions
 from registro.events.record import Recorded, rfc3339
-from registro.events.types import Event
+from registro.events.types import Event, LogErased
 
-Fold = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
-"""Applies committed-to-be rows to the inline projections, inside the appending transaction."""
+Fold = Callable[[Connection, Sequence[Recorded], Sequence[Recorded]], Awaitable[None]]
+"""Applies committed-to-be rows to the inline projections, inside the appending transaction. The
+second sequence has the rows, as they were, whose payloads the first one's erasures erase."""
 
 Outcome = Sequence[Recorded] | StoreError
 """What became of one append: its rows, or why it was not stored."""
 
-COLUMNS = ", ".join(LOG_EVENT.column_names)
-PAGE = 1000
 _STREAM = re.compile(r"[a-z]+/[0-9a-f-]{36}")
 
 
@@ -71,27 +72,6 @@ def draft(
     )
 
 
-class Head(NamedTuple):
-    """Where the log ends; `recorded_at` is the last event's time, 0 for an empty log."""
-
-    position: int
-    recorded_at: int
-    frontier: Frontier
-
-
-async def head(connection: Connection, *, lock: bool = False) -> Head:
-    """The head row; with `lock` it stays ours until the transaction ends."""
-    suffix = connection.dialect.for_update if lock else ""
-    row = await connection.fetch_one(
-        f"SELECT position, recorded_at, frontier FROM log_head WHERE id = 1{suffix}"
-    )
-    if row is None:
-        raise CorruptLog("the log has no head row")
-    position, recorded_at, frontier = row
-    # The frontier starts as an empty string, which SQLite hands back as text.
-    return Head(position, recorded_at, Frontier.from_bytes(position, bytes(frontier or b"")))
-
-
 async def append(
     connection: Connection, batch: Sequence[Sequence[Draft]], *, now: int, fold: Fold
 ) -> list[Outcome]:
@@ -126,27 +106,74 @@ def _rejected(drafts: Sequence[Draft], error: Exception) -> Rejected:
 async def _append(
     connection: Connection, batch: Sequence[Sequence[Draft]], now: int, fold: Fold
 ) -> list[Outcome]:
-    at = await head(connection, lock=True)  # 1: before anything else is read
+    at = await reader.head(connection, lock=True)  # 1: before anything else is read
     drafts = [draft for drafts in batch for draft in drafts]
-    stored = await by_id(connection, [draft.id for draft in drafts])  # 2
-    versions = await stream_versions(connection, {draft.stream for draft in drafts})
+    stored = await reader.by_id(connection, [draft.id for draft in drafts])  # 2
+    versions = await reader.stream_versions(connection, {draft.stream for draft in drafts})
     recorded_at = max(now, at.recorded_at)  # time never runs backwards
     rows: list[Recorded] = []
+    tree = _Tree(at.frontier, [])
     outcomes = [
-        _place(drafts, stored, versions, rows, at, recorded_at)
+        _place(drafts, stored, versions, rows, tree, recorded_at)
         for drafts in batch  # 3
     ]
     if rows:
-        await connection.insert_many(LOG_EVENT.name, LOG_EVENT.column_names, rows)  # 4
-        await fold(connection, rows)  # 5
-        await connection.execute(  # 6
-            "UPDATE log_head SET position = :position, recorded_at = :recorded_at,"
-            " frontier = :frontier WHERE id = 1",
-            position=at.frontier.size,
-            recorded_at=recorded_at,
-            frontier=bytes(at.frontier),
-        )
+        await _insert(connection, rows, tree.completed)  # 4
+        erased = await _erase(connection, rows)
+        await fold(connection, rows, erased)  # 5
+        await _move_head(connection, tree.frontier, recorded_at)  # 6
     return outcomes
+
+
+class _Tree(NamedTuple):
+    """The tree as it grows in one transaction, with the subtrees that `log_node` keeps."""
+
+    frontier: Frontier
+    completed: list[Node]
+
+    def append(self, leaf: bytes) -> None:
+        self.completed.extend(
+            node for node in self.frontier.append(leaf) if node.height and not node.height % 8
+        )
+
+
+async def _insert(
+    connection: Connection, rows: Sequence[Recorded], completed: Sequence[Node]
+) -> None:
+    await connection.insert_many(LOG_EVENT.name, LOG_EVENT.column_names, rows)
+    await connection.insert_many(LOG_NODE.name, LOG_NODE.column_names, completed)
+
+
+async def _move_head(connection: Connection, frontier: Frontier, recorded_at: int) -> None:
+    await connection.execute(
+        "UPDATE log_head SET position = :position, recorded_at = :recorded_at,"
+        " frontier = :frontier WHERE id = 1",
+        position=frontier.size,
+        recorded_at=recorded_at,
+        frontier=bytes(frontier),
+    )
+
+
+async def _erase(connection: Connection, rows: Sequence[Recorded]) -> list[Recorded]:
+    """Does what the erasures among the rows say; returns the erased rows as they were."""
+    positions = [
+        p for row in rows if row.type == LogErased.type for p in reader.erasure(row).positions
+    ]
+    victims: list[Recorded] = []
+    for chunk in paged(sorted(set(positions)), 500):
+        names, values = in_list(chunk)
+        found = await connection.fetch_all(
+            f"SELECT {reader.COLUMNS} FROM log_event WHERE position IN ({names})"
+            " AND payload IS NOT NULL ORDER BY position",
+            **values,
+        )
+        victims += [Recorded(*row) for row in found]
+        await connection.execute(
+            "UPDATE log_event SET payload = NULL, salt = NULL"
+            f" WHERE position IN ({names}) AND payload IS NOT NULL",
+            **values,
+        )
+    return victims
 
 
 def _place(
@@ -154,7 +181,7 @@ def _place(
     stored: dict[str, Recorded],
     versions: dict[str, int],
     rows: list[Recorded],
-    at: Head,
+    tree: _Tree,
     recorded_at: int,
 ) -> Outcome:
     """Gives one append its positions and versions, unless it is a duplicate or a conflict."""
@@ -170,8 +197,8 @@ def _place(
     placed = []
     for draft in drafts:
         version = versions[draft.stream] = versions.get(draft.stream, 0) + 1
-        row = _row(draft, at.frontier.size + 1, version, recorded_at)
-        at.frontier.append(row.leaf)
+        row = _row(draft, tree.frontier.size + 1, version, recorded_at)
+        tree.append(row.leaf)
         stored[draft.id] = row  # the same id again in this batch is a duplicate, too
         placed.append(row)
     rows += placed
@@ -195,32 +222,38 @@ def _row(draft: Draft, position: int, version: int, recorded_at: int) -> Recorde
     )  # fmt: skip
 
 
-async def load(connection: Connection, rows: Iterable[Recorded], *, fold: Fold) -> Head:
+async def load(
+    connection: Connection, rows: Callable[[], Iterable[Recorded]], *, fold: LoadFold
+) -> Head:
     """Brings an exported log into an empty one, with its positions, ids, times and hashes.
 
-    All or nothing. Raises CorruptLog when the rows are no whole log, StoreError when the log here
-    is not empty.
+    `rows` is called twice, for the log from its beginning. All or nothing. Raises CorruptLog when
+    the rows are no whole log, StoreError when the log here is not empty.
     """
+    kept = reader.redactions_of(rows())
     async with connection.transaction():
-        at = await head(connection, lock=True)
+        at = await reader.head(connection, lock=True)
         if at.position:
             raise StoreError(f"the log is not empty: it ends at position {at.position}")
         recorded_at = 0
-        for page in _paged(rows, PAGE):
+        for page in paged(rows(), reader.PAGE):
+            tree = _Tree(at.frontier, [])
             for row in page:
-                _check_next(row, at.frontier.size, recorded_at)
-                at.frontier.append(row.leaf)
+                _check_next(row, tree.frontier.size, recorded_at)
+                tree.append(row.leaf)
                 recorded_at = row.recorded_at
-            await connection.insert_many(LOG_EVENT.name, LOG_EVENT.column_names, page)
-            await fold(connection, page)
-        await connection.execute(
-            "UPDATE log_head SET position = :position, recorded_at = :recorded_at,"
-            " frontier = :frontier WHERE id = 1",
-            position=at.frontier.size,
-            recorded_at=recorded_at,
-            frontier=bytes(at.frontier),
-        )
+            await _insert(connection, page, tree.completed)
+            await fold(connection, page, redactions=kept)
+        await _move_head(connection, at.frontier, recorded_at)
     return Head(at.frontier.size, recorded_at, at.frontier)
+
+
+class LoadFold(Protocol):
+    """Folds rows of a log that is loaded, where some may have been erased before."""
+
+    async def __call__(
+        self, connection: Connection, recorded: Sequence[Recorded], *, redactions: Redactions
+    ) -> None: ...
 
 
 def _check_next(row: Recorded, size: int, recorded_at: int) -> None:
@@ -237,71 +270,3 @@ def _check_next(row: Recorded, size: int, recorded_at: int) -> None:
         raise CorruptLog(
             f"position {row.position}: payload and salt are erased together or not at all"
         )
-
-
-async def read(connection: Connection, after: int, limit: int = PAGE) -> list[Recorded]:
-    """The next rows after a position, in order, at most `limit`."""
-    rows = await connection.fetch_all(
-        f"SELECT {COLUMNS} FROM log_event WHERE position > :after ORDER BY position LIMIT :limit",
-        after=after,
-        limit=limit,
-    )
-    return [Recorded(*row) for row in rows]
-
-
-async def stream_log(
-    connection: Connection, *, after: int = 0, until: int | None = None
-) -> AsyncIterator[Recorded]:
-    """All rows after `after` up to `until` (both positions), read page by page."""
-    while True:
-        page = await read(connection, after)
-        for row in page:
-            if until is not None and row.position > until:
-                return
-            yield row
-        if len(page) < PAGE:
-            return
-        after = page[-1].position
-
-
-async def by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Recorded]:
-    found: dict[str, Recorded] = {}
-    for chunk in _paged(ids, 500):
-        names, values = in_list(chunk)
-        rows = await connection.fetch_all(
-            f"SELECT {COLUMNS} FROM log_event WHERE id IN ({names})", **values
-        )
-        found |= {row[1]: Recorded(*row) for row in rows}
-    return found
-
-
-async def stream_versions(connection: Connection, streams: Iterable[str]) -> dict[str, int]:
-    """The version of each stream that has events."""
-    versions: dict[str, int] = {}
-    for chunk in _paged(streams, 400):  # SQLite takes at most 500 terms in a UNION
-        wanted = " UNION ALL ".join(f"SELECT :v{n} AS name" for n in range(len(chunk)))
-        # One look at the end of each stream; MAX … GROUP BY would read all its versions on SQLite.
-        rows = await connection.fetch_all(
-            "SELECT name, (SELECT e.version FROM log_event e WHERE e.stream = wanted.name"
-            f" ORDER BY e.version DESC LIMIT 1) FROM ({wanted}) wanted",
-            **{f"v{n}": stream for n, stream in enumerate(chunk)},
-        )
-        versions |= {name: version for name, version in rows if version is not None}
-    return versions
-
-
-def in_list(values: Sequence[Any], prefix: str = "v") -> tuple[str, dict[str, Any]]:
-    """Named parameters for `IN (…)`: their list, and their values."""
-    names = {f"{prefix}{number}": value for number, value in enumerate(values)}
-    return ", ".join(f":{name}" for name in names), names
-
-
-def _paged(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    page: list[Any] = []
-    for item in items:
-        page.append(item)
-        if len(page) == size:
-            yield page
-            page = []
-    if page:
-        yield page

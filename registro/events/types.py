@@ -9,7 +9,7 @@ about a person are in payloads, which can be erased. Times inside payloads are R
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -27,6 +27,13 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
     type: ClassVar[str]
     schema: ClassVar[int] = 1
+
+    def redacted(self) -> Event | None:
+        """What stays of an event that was erased: ids and counts, nothing about a person.
+
+        The projections are folded from it then. None: as if it had never been.
+        """
+        return None
 
 
 # Stream user/<id>
@@ -47,6 +54,9 @@ class UserRoleChanged(Event, frozen=True):
     role: Role
     by: str
 
+    def redacted(self) -> Event:
+        return self
+
 
 class UserPasswordChanged(Event, frozen=True):
     """A password was set. Neither it nor its hash is recorded."""
@@ -54,24 +64,44 @@ class UserPasswordChanged(Event, frozen=True):
     type: ClassVar[str] = "user:password:changed"
     by: str
 
+    def redacted(self) -> Event:
+        return self
+
 
 class UserDisabled(Event, frozen=True):
     type: ClassVar[str] = "user:disabled"
     by: str
+
+    def redacted(self) -> Event:
+        return self
 
 
 class UserEnabled(Event, frozen=True):
     type: ClassVar[str] = "user:enabled"
     by: str
 
+    def redacted(self) -> Event:
+        return self
+
 
 # Stream session/<id>: a login, or a token minted elsewhere
 
 
 class SessionStarted(Event, frozen=True):
-    """Somebody logged in. `key` is the SHA-256 (hex) of the token's `header.payload` part."""
+    """Somebody logged in, or renewed a token. `key` is the SHA-256 (hex) of the token's
+    `header.payload` part; `login` is empty for a login, else the key that the login began with."""
 
     type: ClassVar[str] = "session:started"
+    user: str
+    key: str
+    expires: str
+    login: str = ""
+
+
+class SessionRenewed(Event, frozen=True):
+    """The login in whose stream this stands goes on under another token, `key`."""
+
+    type: ClassVar[str] = "session:renewed"
     user: str
     key: str
     expires: str
@@ -85,6 +115,37 @@ class SessionEnded(Event, frozen=True):
     key: str
     reason: Literal["logout", "revoked"]
     by: str
+
+    def redacted(self) -> Event:
+        return self  # what was revoked stays revoked
+
+
+# Stream security/<node id>: what a server process turned away, counted together
+
+
+class LoginsFailed(Event, frozen=True):
+    """Logins from `since` to `until` with a wrong name or password (`failed`), and those not even
+    looked at because too many had failed (`throttled`). No name and no address is recorded;
+    `addresses` is how many different ones there were."""
+
+    type: ClassVar[str] = "security:logins:failed"
+    since: str
+    until: str
+    failed: int
+    throttled: int
+    addresses: int
+
+
+class AccessDenied(Event, frozen=True):
+    """Requests from `since` to `until` without a valid token (`unauthenticated`, 401), with one of
+    too little right (`forbidden`, 403), and from other sites' pages (`forged`, 403)."""
+
+    type: ClassVar[str] = "security:access:denied"
+    since: str
+    until: str
+    unauthenticated: int
+    forbidden: int
+    forged: int
 
 
 # Stream connection/<id>: one socket from its opening to its end
@@ -101,6 +162,9 @@ class ConnectionOpened(Event, frozen=True):
     node: str
     client: str = ""
 
+    def redacted(self) -> Event:
+        return msgspec.structs.replace(self, session="", client="")
+
 
 class ConnectionClosed(Event, frozen=True):
     """A socket ended. `milliseconds` is how long it was open.
@@ -112,6 +176,9 @@ class ConnectionClosed(Event, frozen=True):
     user: str
     reason: str
     milliseconds: int
+
+    def redacted(self) -> Event:
+        return self
 
 
 # Stream conversation/<id>: messages alone, so that the stream's version is the contract's `seq`
@@ -129,6 +196,9 @@ class MessageSent(Event, frozen=True):
     text: str
     client_id: str | None = None
 
+    def redacted(self) -> Event:
+        return msgspec.structs.replace(self, text="", client_id=None)
+
 
 # Stream desk/<conversation id>: what is done to a conversation
 
@@ -142,3 +212,29 @@ class ConversationRead(Event, frozen=True):
     side: str
     seq: int
     by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
+# Stream erasure/<id>
+
+
+class LogErased(Event, frozen=True):
+    """The payloads at `positions` were erased, each with its salt.
+
+    `kept` has for each of them the fields that stayed of it (see `Event.redacted`). `user` is the
+    id of the person who was erased as a whole, and `name_hash` the HMAC-SHA256 (hex) of their
+    name under this database's key, so that a token which is still valid does not bring them back.
+    """
+
+    type: ClassVar[str] = "log:erased"
+    positions: tuple[int, ...]
+    kept: tuple[dict[str, Any] | None, ...]
+    reason: str
+    by: str
+    user: str | None = None
+    name_hash: str | None = None
+
+    def redacted(self) -> Event:
+        return self

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from registro.db.connection import Connection, DatabaseConnection
 from registro.errors import Busy, StoreError, Unavailable
-from registro.events import store
+from registro.events import reader, store
 from registro.events.record import Recorded
 from registro.events.store import Draft, Fold, Outcome
 
@@ -188,7 +188,10 @@ class LogWriter:
             for row in outcome
         ]
         if committed:
-            self._on_commit(committed)
+            try:
+                self._on_commit(committed)
+            except Exception:  # the events are stored: neither their callers nor others may suffer
+                log.exception("telling of what was committed failed")
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if waiting.future.done():  # its caller went away; the event is stored all the same
                 continue
@@ -213,9 +216,10 @@ class LogWriter:
                 async with asyncio.timeout(self._timeout):
                     connection = await self._ready()
                     async with connection.transaction():
-                        await store.head(connection, lock=True)
+                        await reader.head(connection, lock=True)
                 break
-            except (StoreError, TimeoutError):
+            except Exception as still:  # noqa: BLE001 - whatever it is, nobody else tries again
+                log.debug("the store is still away: %s", still)
                 await self._drop_connection()
                 await asyncio.sleep(0.25)
         self.away = None

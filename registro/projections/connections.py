@@ -49,7 +49,13 @@ def _opened(rows: Rows, row: Recorded, event: ConnectionOpened) -> None:
     )
 
 
-def _touch(rows: Rows, row: Recorded, event: ConnectionClosed) -> None:
+def _erase_opening(rows: Rows, row: Recorded, event: ConnectionOpened) -> None:
+    connection = rows.get(CONNECTIONS, _id(row))
+    if connection is not None:
+        rows.update(CONNECTIONS, connection, session_key="", client="")
+
+
+def _touch(rows: Rows, row: Recorded, event: ConnectionOpened | ConnectionClosed) -> None:
     rows.want(CONNECTIONS, _id(row))
 
 
@@ -70,7 +76,7 @@ PROJECTION = Projection(
     1,
     (CONNECTIONS,),
     {
-        ConnectionOpened.type: Handler(_opened),
+        ConnectionOpened.type: Handler(_opened, erase=_erase_opening, touch_erase=_touch),
         ConnectionClosed.type: Handler(_closed, _touch),
     },
 )

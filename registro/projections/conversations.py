@@ -97,6 +97,12 @@ def participants(conversation_id: str, event: MessageSent) -> tuple[str, str, st
     return "pair", one, other
 
 
+def _erase(rows: Rows, row: Recorded, event: MessageSent) -> None:
+    conversation = rows.get(CONVERSATIONS, row.stream.partition("/")[2])
+    if conversation is not None and conversation["last_seq"] == row.version:
+        rows.update(CONVERSATIONS, conversation, last_text="")
+
+
 def _touch_read(rows: Rows, row: Recorded, event: ConversationRead) -> None:
     rows.want(CONVERSATIONS, event.conversation)
 
@@ -115,7 +121,7 @@ PROJECTION = Projection(
     1,
     (CONVERSATIONS,),
     {
-        MessageSent.type: Handler(_sent, _touch_sent),
+        MessageSent.type: Handler(_sent, _touch_sent, _erase, _touch_sent),
         ConversationRead.type: Handler(_read, _touch_read),
     },
 )

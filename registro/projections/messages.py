@@ -19,11 +19,13 @@ MESSAGES = Table(
         Column("recipient", "ascii"),
         Column("text", "text"),
         Column("sent_at", "integer"),
+        Column("erased", "integer"),
     ),
     key=("conversation", "seq"),
     indexes=(Index(("position",), unique=True),),
 )
-"""`id` is the sender's own id for the message, or the event's where it gave none."""
+"""`id` is the sender's own id for the message, or the event's where it gave none. An erased message
+keeps its place, without its text."""
 
 
 def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
@@ -37,7 +39,23 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
         recipient=event.recipient,
         text=event.text,
         sent_at=row.recorded_at,
+        erased=int(row.erased),
     )
 
 
-PROJECTION = Projection("messages", 1, (MESSAGES,), {MessageSent.type: Handler(_sent)})
+def _touch(rows: Rows, row: Recorded, event: MessageSent) -> None:
+    rows.want(MESSAGES, row.stream.partition("/")[2], row.version)
+
+
+def _erase(rows: Rows, row: Recorded, event: MessageSent) -> None:
+    message = rows.get(MESSAGES, row.stream.partition("/")[2], row.version)
+    if message is not None:
+        rows.update(MESSAGES, message, id=row.id, text="", erased=1)
+
+
+PROJECTION = Projection(
+    "messages",
+    1,
+    (MESSAGES,),
+    {MessageSent.type: Handler(_sent, erase=_erase, touch_erase=_touch)},
+)

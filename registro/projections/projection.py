@@ -19,8 +19,16 @@ Apply = Callable[[Rows, Recorded, Any], None]
 
 @dataclass(frozen=True)
 class Handler:
+    """What a projection does about events of one type.
+
+    `erase` takes back from the rows what folding put there and erasing has to remove: afterwards
+    they are as if the redacted event had been folded. It gets the row and event as they were.
+    """
+
     apply: Apply
     touch: Touch | None = None
+    erase: Apply | None = None
+    touch_erase: Touch | None = None
 
 
 @dataclass(frozen=True)

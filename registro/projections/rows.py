@@ -24,6 +24,7 @@ class Rows:
         self._rows: defaultdict[Table, dict[Key, RowDict | None]] = defaultdict(dict)
         self._inserted: defaultdict[Table, set[Key]] = defaultdict(set)
         self._changed: defaultdict[Table, set[Key]] = defaultdict(set)
+        self._deleted: defaultdict[Table, set[Key]] = defaultdict(set)
 
     def want(self, table: Table, *key: Any) -> None:
         """Asks for a row to be loaded before folding starts."""
@@ -49,7 +50,11 @@ class Rows:
         """Adds a row that was not there."""
         key = tuple(row[column] for column in table.key)
         self._rows[table][key] = row
-        self._inserted[table].add(key)
+        if key in self._deleted[table]:
+            self._deleted[table].discard(key)
+            self._changed[table].add(key)
+        else:
+            self._inserted[table].add(key)
 
     def update(self, table: Table, row: RowDict, **changes: Any) -> None:
         """Changes columns of a row that `get` returned."""
@@ -57,6 +62,21 @@ class Rows:
         key = tuple(row[column] for column in table.key)
         if key not in self._inserted[table]:
             self._changed[table].add(key)
+
+    def delete(self, table: Table, row: RowDict) -> None:
+        """Removes a row that `get` returned."""
+        key = tuple(row[column] for column in table.key)
+        self._rows[table][key] = None
+        if key in self._inserted[table]:
+            self._inserted[table].discard(key)
+        else:
+            self._changed[table].discard(key)
+            self._deleted[table].add(key)
+
+    def deleted(self) -> Iterator[tuple[Table, list[Key]]]:
+        for table, keys in self._deleted.items():
+            if keys:
+                yield table, sorted(keys)
 
     def inserted(self) -> Iterator[tuple[Table, list[RowDict]]]:
         yield from self._pick(self._inserted)

@@ -6,13 +6,15 @@ and written together, so the number of statements does not grow with the batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from registro.db.connection import Connection
 from registro.db.schema import Table
+from registro.db.sql import in_list
 from registro.errors import MigrationError
-from registro.events import store
+from registro.events import reader
+from registro.events.reader import NO_REDACTIONS, Redactions
 from registro.events.record import Recorded
 from registro.events.types import Event
 from registro.projections import connections, conversations, messages, presence, sessions, users
@@ -35,22 +37,46 @@ _CHUNK = 500
 async def fold(
     connection: Connection,
     recorded: Sequence[Recorded],
+    erased: Sequence[Recorded] = (),
+    *,
+    redactions: Redactions = NO_REDACTIONS,
     projections: Sequence[Projection] = PROJECTIONS,
 ) -> None:
-    """Applies rows of the log, in order, to the tables of `projections`."""
-    events = [(row, row.event()) for row in recorded if not row.erased]
-    rows = wanted(events, projections)
+    """Applies rows of the log, in order, to the tables of `projections`.
+
+    `erased` are rows, as they were, whose payloads the same transaction erases. Rows that were
+    erased before are folded from what `redactions` says was kept of them.
+    """
+    events = list(readable(recorded, redactions))
+    victims = [(row, row.event()) for row in erased]
+    rows = wanted(events, projections, victims)
     for table, keys in rows.wanted():
         for found in await _load(connection, table, keys):
             rows.loaded(table, found)
-    apply(rows, events, projections)
+    apply(rows, events, projections, victims)
+    for table, deleted in rows.deleted():
+        await _delete(connection, table, deleted)
     for table, inserted in rows.inserted():
         await connection.insert_many(table.name, table.column_names, _tuples(table, inserted))
     for table, changed in rows.changed():
         await connection.upsert_many(table, table.name, _tuples(table, changed))
 
 
-def wanted(events: Sequence[tuple[Recorded, Event]], projections: Sequence[Projection]) -> Rows:
+def readable(
+    recorded: Iterable[Recorded], redactions: Redactions
+) -> Iterator[tuple[Recorded, Event]]:
+    """Rows with their events; erased ones with what was kept, or left out where nothing was."""
+    for row in recorded:
+        event = redactions.get(row.position) if row.erased else row.event()
+        if event is not None:
+            yield row, event
+
+
+def wanted(
+    events: Sequence[tuple[Recorded, Event]],
+    projections: Sequence[Projection],
+    victims: Sequence[tuple[Recorded, Event]] = (),
+) -> Rows:
     """A unit of work that asks for every row that folding the events will need."""
     rows = Rows()
     for projection in projections:
@@ -58,18 +84,35 @@ def wanted(events: Sequence[tuple[Recorded, Event]], projections: Sequence[Proje
             handler = projection.handlers.get(row.type)
             if handler is not None and handler.touch is not None:
                 handler.touch(rows, row, event)
+        for row, event in victims:
+            handler = projection.handlers.get(row.type)
+            if handler is not None and handler.touch_erase is not None:
+                handler.touch_erase(rows, row, event)
     return rows
 
 
 def apply(
-    rows: Rows, events: Sequence[tuple[Recorded, Event]], projections: Sequence[Projection]
+    rows: Rows,
+    events: Sequence[tuple[Recorded, Event]],
+    projections: Sequence[Projection],
+    victims: Sequence[tuple[Recorded, Event]] = (),
 ) -> None:
-    """Folds the events into the rows."""
+    """Folds the events into the rows, then erases the victims from them."""
     for projection in projections:
         for row, event in events:
             handler = projection.handlers.get(row.type)
             if handler is not None:
                 handler.apply(rows, row, event)
+        for row, event in victims:
+            handler = projection.handlers.get(row.type)
+            if handler is not None and handler.erase is not None:
+                handler.erase(rows, row, event)
+
+
+async def _delete(connection: Connection, table: Table, keys: Sequence[Key]) -> None:
+    for start in range(0, len(keys), _CHUNK):
+        condition, values = _key_in(table, keys[start : start + _CHUNK])
+        await connection.execute(f"DELETE FROM {table.name} WHERE {condition}", **values)
 
 
 async def _load(connection: Connection, table: Table, keys: Sequence[Key]) -> list[RowDict]:
@@ -86,7 +129,7 @@ async def _load(connection: Connection, table: Table, keys: Sequence[Key]) -> li
 
 def _key_in(table: Table, keys: Sequence[Key]) -> tuple[str, dict[str, Any]]:
     if len(table.key) == 1:
-        names, values = store.in_list([key[0] for key in keys])
+        names, values = in_list([key[0] for key in keys])
         return f"{table.key[0]} IN ({names})", values
     values = {f"v{i}_{j}": value for i, key in enumerate(keys) for j, value in enumerate(key)}
     marks = ", ".join(
@@ -124,8 +167,9 @@ async def _build(connection: Connection, projection: Projection) -> None:
         for statement in connection.dialect.create_table(table, table.name):
             await connection.execute(statement)
     after = 0
-    while page := await store.read(connection, after):
-        await fold(connection, page, (projection,))
+    redactions = await reader.redactions(connection)
+    while page := await reader.read(connection, after):
+        await fold(connection, page, redactions=redactions, projections=(projection,))
         after = page[-1].position
     await connection.execute(
         "INSERT INTO projection (name, version, generation) VALUES (:name, :version, 1)",

@@ -56,12 +56,22 @@ def _ended(rows: Rows, row: Recorded, event: SessionEnded) -> None:
         rows.update(SESSIONS, session, ended_at=row.recorded_at, reason=event.reason)
 
 
+def _erase_start(rows: Rows, row: Recorded, event: SessionStarted) -> None:
+    session = rows.get(SESSIONS, event.key)
+    if session is None:
+        return
+    if session["ended_at"] is None:
+        rows.delete(SESSIONS, session)
+    else:  # that it was revoked stays
+        rows.update(SESSIONS, session, started_at=None, expires=None)
+
+
 PROJECTION = Projection(
     "sessions",
     1,
     (SESSIONS,),
     {
-        SessionStarted.type: Handler(_started),
+        SessionStarted.type: Handler(_started, erase=_erase_start, touch_erase=_touch),
         SessionEnded.type: Handler(_ended, _touch),
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from registro.db.schema import Column, Index, Table
 from registro.events.record import Recorded
 from registro.events.types import (
+    LogErased,
     UserDisabled,
     UserEnabled,
     UserRegistered,
@@ -27,6 +28,10 @@ USERS = Table(
     # Two people cannot register one name: the second one's append fails here.
     indexes=(Index(("user",), unique=True),),
 )
+
+
+ERASED_NAMES = Table("erased_names", (Column("name_hash", "ascii"),), key=("name_hash",))
+"""Keyed hashes of the names of people who were erased: nobody gets these names again."""
 
 
 def _id(row: Recorded) -> str:
@@ -67,12 +72,29 @@ def _enabled(rows: Rows, row: Recorded, event: UserEnabled) -> None:
     _change(rows, row, disabled=0)
 
 
+def _erase_registration(rows: Rows, row: Recorded, event: UserRegistered) -> None:
+    user = rows.get(USERS, _id(row))
+    if user is not None:
+        rows.delete(USERS, user)
+
+
+def _touch_name(rows: Rows, row: Recorded, event: LogErased) -> None:
+    if event.name_hash is not None:
+        rows.want(ERASED_NAMES, event.name_hash)
+
+
+def _erased(rows: Rows, row: Recorded, event: LogErased) -> None:
+    if event.name_hash is not None and rows.get(ERASED_NAMES, event.name_hash) is None:
+        rows.insert(ERASED_NAMES, name_hash=event.name_hash)
+
+
 PROJECTION = Projection(
     "users",
     1,
-    (USERS,),
+    (USERS, ERASED_NAMES),
     {
-        UserRegistered.type: Handler(_registered),
+        UserRegistered.type: Handler(_registered, erase=_erase_registration, touch_erase=_touch),
+        LogErased.type: Handler(_erased, _touch_name),
         UserRoleChanged.type: Handler(_role_changed, _touch),
         UserDisabled.type: Handler(_disabled, _touch),
         UserEnabled.type: Handler(_enabled, _touch),

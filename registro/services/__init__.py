@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from registro.config import Settings
 from registro.db import migrations
 from registro.db.connection import DatabaseConnection, Pool
-from registro.events.store import in_list
+from registro.db.sql import in_list
 from registro.events.writer import Committed, LogWriter
 from registro.projections import runner
 from registro.services.accounts import Accounts
 from registro.services.chat import Chat
+from registro.services.checkpoints import Checkpoints
+from registro.services.denials import Denials
 from registro.services.directory import Directory
+from registro.services.erasure import Erasures
 from registro.services.feed import Feed
+from registro.services.inbox import Inbox
 from registro.services.nodes import Nodes
+from registro.services.people import People
+from registro.services.sessions import Sessions
 
 
 class Services:
@@ -33,9 +39,22 @@ class Services:
             timeout=settings.store_timeout_seconds,
         )
         self.directory = Directory(self.readers)
-        self.accounts = Accounts(self.writer, self.readers, self.directory, self.connection)
+        self.erasures = Erasures(self.writer, self.readers)
+        self.accounts = Accounts(
+            self.writer, self.readers, self.directory, self.connection, self.erasures
+        )
+        self.sessions = Sessions(self.writer, self.readers)
         self.chat = Chat(self.writer, self.readers, self.directory)
+        self.inbox = Inbox(self.readers, self.directory)
+        self.people = People(self.readers)
+        self.checkpoints = Checkpoints(
+            self.readers,
+            settings.checkpoint_key,
+            settings.checkpoint_to,
+            settings.checkpoint_seconds,
+        )
         self.nodes = Nodes(self.writer, self.readers, self.connection, settings.node_lease_seconds)
+        self.denials = Denials(self.writer, self.nodes.id)
         self.feed.subscribers.append(self._forget_changed_people)
 
     @property
@@ -75,15 +94,19 @@ class Services:
         if serve:
             await self.feed.start()
             await self.nodes.start()
+            await self.denials.start()
+            await self.checkpoints.start()
 
     async def stop(self, *, serve: bool = True) -> None:
         """The reverse, so that everything that was accepted is stored."""
-        if serve:
-            await self.nodes.stop()
-        await self.writer.stop()
-        if serve:
-            await self.feed.stop()
-        await self.readers.close()
+        async with AsyncExitStack() as last:  # one that fails does not keep the others open
+            last.push_async_callback(self.readers.close)
+            if serve:
+                last.push_async_callback(self.feed.stop)
+            last.push_async_callback(self.writer.stop)
+            if serve:
+                for part in (self.nodes, self.denials, self.checkpoints):
+                    last.push_async_callback(part.stop)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from registro.events.store import draft
 from registro.events.writer import LogWriter
 from registro.services import passwords
 from registro.services.directory import Directory
+from registro.services.erasure import Erasures
 from registro.services.passwords import MAX_PASSWORD
 
 _T = TypeVar("_T")
@@ -39,12 +40,14 @@ class Accounts:
         readers: Pool,
         directory: Directory,
         connect: Callable[[], DatabaseConnection],
+        erasures: Erasures,
         hasher: PasswordHasher | None = None,
     ) -> None:
         self._writer = writer
         self._readers = readers
         self._directory = directory
         self._connect = connect
+        self._erasures = erasures
         self._hasher = hasher or PasswordHasher()
         # Hashing takes tens of milliseconds and a core: never on the event loop, never all cores.
         self._threads = ThreadPoolExecutor(1, "password")
@@ -71,6 +74,8 @@ class Accounts:
         hashed = None if password is None else await self._hash(password, user, name)
         if await self._directory.by_user(user) is not None:
             raise Refused("usuario_existe")
+        if await self._erasures.was_erased(user):
+            raise Refused("usuario_borrado")
         person = Person(str(uuid4()), user, name.strip(), role)
         if hashed is not None:
             # First the hash, which nobody can use without the event: the other way round a crash
@@ -126,6 +131,14 @@ class Accounts:
     async def set_disabled(self, person: Person, disabled: bool, by: str) -> None:
         event = types.UserDisabled(by=by) if disabled else types.UserEnabled(by=by)
         await self._writer.append(draft(f"user/{person.id}", event))
+
+    async def session_ended(self, key: str) -> bool:
+        """Whether the token with this key was revoked."""
+        async with self._readers.connection() as connection:
+            ended = await connection.fetch_value(
+                "SELECT 1 FROM sessions WHERE session_key = :key AND ended_at IS NOT NULL", key=key
+            )
+        return ended is not None
 
     async def _hash(self, password: str, *names: str) -> str:
         if not is_text(password):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from registro.db.connection import Connection, Pool
+from registro.db.sql import in_list
 from registro.errors import Conflict, Refused
 from registro.events import decide
 from registro.events.decide import DESK_NAME, Person, Standing
 from registro.events.record import Recorded, rfc3339
-from registro.events.store import draft, in_list
+from registro.events.store import draft
 from registro.events.types import DESK, MessageSent
 from registro.events.writer import LogWriter
 from registro.services.directory import Directory
@@ -31,10 +32,11 @@ class SentMessage:
     recipient: str
     text: str
     sent_at: int
+    erased: bool = False
 
     def wire(self) -> dict[str, object]:
-        """The fields of `mensaje_recibido`."""
-        return {
+        """The fields of `mensaje_recibido`; an erased message keeps its place."""
+        fields: dict[str, object] = {
             "de": self.sender,
             "mensaje": self.text,
             "id": self.id,
@@ -43,6 +45,7 @@ class SentMessage:
             "seq": self.seq,
             "fecha": rfc3339(self.sent_at, 3),
         }
+        return fields | {"borrado": True} if self.erased else fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +149,16 @@ class Chat:
         async with self._readers.connection() as connection:
             return await _conversations_of(connection, person.id)
 
-    async def from_row(self, row: Recorded) -> SentMessage:
-        """The message in a row of the log."""
-        event = row.event()
-        if not isinstance(event, MessageSent):
-            raise TypeError(f"position {row.position} is {row.type}, not a message")
-        people = await self._directory.by_ids((event.sender, event.recipient))
-        return SentMessage(
-            id=event.client_id or row.id,
-            conversation=row.stream.partition("/")[2],
-            seq=row.version,
-            position=row.position,
-            sender=_user_name(people, event.sender),
-            recipient=_user_name(people, event.recipient),
-            text=event.text,
-            sent_at=row.recorded_at,
-        )
+    async def people_of(self, rows: Iterable[Recorded]) -> dict[str, Person]:
+        """The people whom the messages among some rows of the log name, by id."""
+        events = [row.event() for row in rows if row.type == MessageSent.type and not row.erased]
+        named = {
+            id_
+            for event in events
+            if isinstance(event, MessageSent)
+            for id_ in (event.sender, event.recipient)
+        }
+        return await self._directory.by_ids(named - {DESK}) if named else {}
 
     async def _after(
         self, connection: Connection, starts: Mapping[str, int], after: int
@@ -200,6 +197,7 @@ class Chat:
                 recipient=_user_name(people, str(row[5])),
                 text=str(row[6]),
                 sent_at=row[7],  # type: ignore[arg-type]
+                erased=bool(row[8]),
             )
             for row in rows
         ]
@@ -226,7 +224,21 @@ class Sending:
             raise Refused("hay_novedades", mensajes=[message.wire() for message in news]) from None
 
 
-_COLUMNS = "conversation, seq, position, id, sender, recipient, text, sent_at"
+def sent_message(row: Recorded, event: MessageSent, people: Mapping[str, Person]) -> SentMessage:
+    """The message in a row of the log, with the names of `people`."""
+    return SentMessage(
+        id=event.client_id or row.id,
+        conversation=row.stream.partition("/")[2],
+        seq=row.version,
+        position=row.position,
+        sender=_user_name(people, event.sender),
+        recipient=_user_name(people, event.recipient),
+        text=event.text,
+        sent_at=row.recorded_at,
+    )
+
+
+_COLUMNS = "conversation, seq, position, id, sender, recipient, text, sent_at, erased"
 
 
 def _user_name(people: Mapping[str, Person], id_: str) -> str:

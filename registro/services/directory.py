@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 from registro.db.connection import Connection, Pool
 from registro.db.dialect import Row
+from registro.db.sql import in_list
 from registro.events.decide import Person
 from registro.events.record import Recorded
-from registro.events.store import in_list
+from registro.events.types import LogErased
 
 CAPACITY = 50_000
 """People kept in memory, about 500 bytes each."""
@@ -76,10 +77,19 @@ class Directory:
     def committed(self, rows: Iterable[Recorded]) -> None:
         """Forgets people of whom something changed; they are read afresh when next wanted."""
         for row in rows:
-            if row.type.startswith("user:"):
-                person = self._by_id.pop(row.stream.partition("/")[2], None)
+            user_id = _changed(row)
+            if user_id is not None:
+                person = self._by_id.pop(user_id, None)
                 if person is not None:
                     self._by_user.pop(person.user, None)
+
+
+def _changed(row: Recorded) -> str | None:
+    """The person of whom a row of the log says something new."""
+    if row.type == LogErased.type:
+        event = row.event()
+        return event.user if isinstance(event, LogErased) else None
+    return row.stream.partition("/")[2] if row.type.startswith("user:") else None
 
 
 def _person(row: Row) -> Person:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from registro.db.connection import Pool
 from registro.errors import RegistroError, StoreError
-from registro.events import store
+from registro.events import reader
 from registro.events.writer import Committed
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Feed:
     async def start(self) -> None:
         """Begins after the log's present end."""
         async with self._readers.connection() as connection:
-            self.position = (await store.head(connection)).position
+            self.position = (await reader.head(connection)).position
         self._task = asyncio.create_task(self._run(), name="feed")
 
     async def stop(self) -> None:
@@ -56,33 +56,43 @@ class Feed:
 
     async def _run(self) -> None:
         while True:
+            woken = await self._woken()
             try:
-                async with asyncio.timeout(self._poll):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
-            try:
-                while batch := await self._next():
-                    self.position = batch[-1].row.position
-                    await self._hand_out(batch)
+                await self._hand_out(self._in_order())
+                # What is told and does not come next has other processes' events before it.
+                while (self._told or not woken) and (missing := await self._missing()):
+                    await self._hand_out(missing)
             except StoreError as error:
                 log.warning("the feed cannot read the log: %s", error)
                 await asyncio.sleep(self._poll)
 
-    async def _next(self) -> list[Committed]:
+    async def _woken(self) -> bool:
+        """Waits for the writer's word, or for the time of the next poll (False)."""
+        try:
+            async with asyncio.timeout(self._poll):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        return True
+
+    def _in_order(self) -> list[Committed]:
+        """What the writer told, as far as it comes next."""
         batch: list[Committed] = []
         while (next_ := self._told.pop(self.position + len(batch) + 1, None)) is not None:
             batch.append(next_)
-        return batch or await self._missing()
+        return batch
 
     async def _missing(self) -> list[Committed]:
-        """What the log has after our position, up to where the writer's word goes on."""
+        """What the log has after our position, a page at most."""
         async with self._readers.connection() as connection:
-            rows = await store.read(connection, self.position)
+            rows = await reader.read(connection, self.position)
         return [self._told.pop(row.position, Committed(row, None)) for row in rows]
 
     async def _hand_out(self, batch: Sequence[Committed]) -> None:
+        if not batch:
+            return
+        self.position = batch[-1].row.position
         for subscriber in self.subscribers:
             try:
                 await subscriber(batch)

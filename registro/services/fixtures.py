@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from registro.events import store
+from registro.events import reader, store
 from registro.events.record import Recorded, from_line
 from registro.projections import runner
 from registro.services import Services
@@ -30,7 +30,7 @@ def read_log(path: Path = LOG) -> Iterator[Recorded]:
 
 async def is_empty(services: Services) -> bool:
     async with services.readers.connection() as connection:
-        return (await store.head(connection)).position == 0
+        return (await reader.head(connection)).position == 0
 
 
 async def load(services: Services, path: Path = LOG) -> tuple[int, str]:
@@ -40,7 +40,7 @@ async def load(services: Services, path: Path = LOG) -> tuple[int, str]:
     """
     connection = await services.connection().open()
     try:
-        head = await store.load(connection, read_log(path), fold=runner.fold)
+        head = await store.load(connection, lambda: read_log(path), fold=runner.fold)
     finally:
         await connection.close()
     password = await set_demo_password(services)

@@ -10,11 +10,13 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import uuid4
 
 from registro.db.connection import DatabaseConnection, Pool
 from registro.errors import Conflict, StoreError, Unavailable
+from registro.events.record import Recorded
 from registro.events.store import Draft, draft
 from registro.events.types import ConnectionClosed, ConnectionOpened
 from registro.events.writer import LogWriter
@@ -33,7 +35,11 @@ class Nodes:
     """
 
     def __init__(
-        self, writer: LogWriter, readers: Pool, connect: Callable[[], DatabaseConnection], lease: float
+        self,
+        writer: LogWriter,
+        readers: Pool,
+        connect: Callable[[], DatabaseConnection],
+        lease: float,
     ) -> None:
         self.id = str(uuid4())
         self._writer = writer
@@ -86,9 +92,9 @@ class Nodes:
             except Unavailable:
                 return
             self._unwritten.popleft()
-            future.add_done_callback(lambda done, closing=closing: self._settled(done, closing))  # type: ignore[misc]
+            future.add_done_callback(partial(self._settled, closing))
 
-    def _settled(self, done: asyncio.Future[object], closing: Draft) -> None:
+    def _settled(self, closing: Draft, done: asyncio.Future[Sequence[Recorded]]) -> None:
         error = None if done.cancelled() else done.exception()
         if isinstance(error, Unavailable):
             self._unwritten.append(closing)  # the next round tries again

@@ -1,4 +1,4 @@
-"""The JSON API of the original."""
+"""The JSON API: the original's, and what our own pages ask for."""
 
 from __future__ import annotations
 
@@ -7,24 +7,38 @@ from urllib.parse import quote
 from sanic import HTTPResponse, Request
 from sanic.response import json
 
+from registro.errors import Refused
 from registro.events import ids
+from registro.events.codec import MAX_INTEGER
 from registro.events.record import rfc3339
 from registro.services import Services
 from registro.services.chat import Page
+from registro.services.inbox import Row
+from registro.web import cookies, openapi, tokens
+from registro.web.access import Access, declare
 from registro.web.auth import Visitor, api_for, error
 from registro.web.typing import App
+
+
+def number(text: str | None) -> int | None:
+    """A number from a query; None for none. Raises ValueError for anything else."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()) or len(text) > 16 or int(text) > MAX_INTEGER:
+        raise ValueError(f"{text[:20]!r} is not a number")
+    return int(text)
 
 
 @api_for("admin")
 async def messages_with(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /api/mensajes?con=<user>`: a user's desk conversation."""
     services: Services = request.app.ctx.services
-    person = await services.directory.by_user(request.args.get("con", ""))
-    if person is None:
-        return json([])
-    return await _messages(
-        request, [ids.desk_conversation(person.id)], f"con={request.args['con'][0]}"
-    )
+    con = request.args.get("con")
+    if con is None:
+        return error(400, "datos_invalidos", "Falta `con`.")
+    person = await services.directory.by_user(con) if who.known else None
+    conversations = [] if person is None else [ids.desk_conversation(person.id)]
+    return await _messages(request, conversations, f"con={quote(con, safe='')}")
 
 
 @api_for("user", "admin")
@@ -37,10 +51,11 @@ async def my_messages(request: Request, who: Visitor) -> HTTPResponse:
 
 async def _messages(request: Request, conversations: list[str], query: str) -> HTTPResponse:
     services: Services = request.app.ctx.services
-    before = request.args.get("antes")
-    if before is not None and not before.isdecimal():
+    try:
+        before = number(request.args.get("antes"))
+    except ValueError:
         return error(400, "datos_invalidos", "`antes` es un número.")
-    page = await services.chat.history(conversations, None if before is None else int(before))
+    page = await services.chat.history(conversations, before)
     return json(_rows(page), headers=_link(request, page, query))
 
 
@@ -60,7 +75,7 @@ def _link(request: Request, page: Page, query: str) -> dict[str, str]:
     """RFC 8288: where the messages before these are."""
     if not page.more:
         return {}
-    query = "&".join(filter(None, (quote(query, safe="="), f"antes={page.messages[0].position}")))
+    query = "&".join(filter(None, (query, f"antes={page.messages[0].position}")))
     return {"Link": f'<{request.path}?{query}>; rel="prev"'}
 
 
@@ -68,12 +83,74 @@ def _link(request: Request, page: Page, query: str) -> dict[str, str]:
 async def users_with_conversations(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /api/usuarios-conversaciones`: names, the most recent conversation first."""
     services: Services = request.app.ctx.services
-    async with services.readers.connection() as connection:
-        rows = await connection.fetch_all(
-            "SELECT u.user FROM conversations c JOIN users u ON u.id = c.user_id"
-            " WHERE c.kind = 'desk' ORDER BY c.last_at DESC, c.id DESC"
-        )
-    return json([row[0] for row in rows])
+    return json(await services.inbox.users() if who.known else [])
+
+
+@api_for("admin")
+async def inbox(request: Request, who: Visitor) -> HTTPResponse:
+    """`GET /api/bandeja`: rows of the inbox, as in `conversacion`."""
+    services: Services = request.app.ctx.services
+    if not who.known:
+        return json({"filas": [], "cursor": None})
+    try:
+        page = await services.inbox.list(request.args.get("cursor"))
+    except ValueError:
+        return error(400, "datos_invalidos", "`cursor` no es de esta lista.")
+    return json({"filas": [row.wire() for row in page.rows], "cursor": page.cursor})
+
+
+@api_for("user", "admin")
+async def thread(request: Request, who: Visitor) -> HTTPResponse:
+    """`GET /api/hilo`: a part of a thread, for our pages."""
+    services: Services = request.app.ctx.services
+    try:
+        before = number(request.args.get("antes"))
+    except ValueError:
+        return error(400, "datos_invalidos", "`antes` es un número.")
+    row = await _row(services, who, request.args.get("con"))
+    if row is None:
+        return error(404, "no_encontrado", "No existe esa conversación.")
+    part = await services.inbox.thread(row.conversation, before)
+    return json(
+        {
+            "fila": row.wire(),
+            "mensajes": [message.wire() for message in part.messages],
+            "nombres": part.names,
+            "mas": part.more,
+        }
+    )
+
+
+async def _row(services: Services, who: Visitor, con: str | None) -> Row | None:
+    """The inbox row of the thread that somebody may see under that name."""
+    person = who.person if not who.person.is_admin else None
+    if person is None and con is not None:
+        person = await services.directory.by_user(con)
+    if person is None or person.is_admin or not who.known:
+        return None
+    return await services.inbox.row_of(person)
+
+
+@api_for("user", "admin")
+async def renew(request: Request, who: Visitor) -> HTTPResponse:
+    """`POST /api/sesion`: another token for our pages' next hour, up to 12 hours after login."""
+    services: Services = request.app.ctx.services
+    token = tokens.mint(who.person, services.settings.jwt_secret)
+    try:
+        if not who.known:
+            raise Refused("no_autorizado")
+        await services.sessions.renew(who.person, who.session, token.key, token.expires)
+    except Refused:
+        return error(403, "no_autorizado", "Esta sesión ya no se puede prolongar.")
+    response = json({"expira": token.expires})
+    cookies.set_token(request, response, token)
+    return response
+
+
+@declare(Access("asset"))
+async def openapi_document(request: Request) -> HTTPResponse:
+    """`GET /api-docs/openapi.json`."""
+    return json(openapi.document())
 
 
 def add_to(app: App) -> None:
@@ -82,3 +159,7 @@ def add_to(app: App) -> None:
     app.add_route(
         users_with_conversations, "/api/usuarios-conversaciones", name="users_with_conversations"
     )
+    app.add_route(inbox, "/api/bandeja", name="inbox")
+    app.add_route(thread, "/api/hilo", name="thread")
+    app.add_route(renew, "/api/sesion", methods=["POST"], name="renew")
+    app.add_route(openapi_document, "/api-docs/openapi.json", name="openapi")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from pathlib import Path
 
 import click
 from sanic import Sanic
@@ -12,14 +11,13 @@ from sanic_ext import Extend
 
 from registro.config import Settings
 from registro.services import Services, fixtures
-from registro.web import api, auth, health, pages, security
+from registro.web import access, api, assets, health, i18n, login, pages, problems, security, views
 from registro.web.sockets import Sockets
 from registro.web.transport import MAX_FRAME
 from registro.web.typing import App
 
 log = logging.getLogger(__name__)
 
-HERE = Path(__file__).parent
 DRAIN_SECONDS = 10
 """How long a stopping server waits for requests under way."""
 
@@ -45,22 +43,20 @@ def create(settings: Settings, name: str = "registro") -> App:
             "cors": False,
             "http_all_methods": False,
             "oas": False,
-            "templating_path_to_templates": str(HERE / "templates"),
+            "templating_path_to_templates": str(views.TEMPLATES),
         },
     )
     app.ctx.settings = settings
     app.ctx.services = services = Services(settings)
     app.ctx.sockets = sockets = Sockets(services)
     sockets.server.attach(app)
-    for part in (security, auth, pages, api, health):
+    for part in (security, views, problems, assets, login, pages, api, health):
         part.add_to(app)
-    app.static("/static", HERE / "static", name="static")
-    app.static(
-        "/socket.io/socket.io.js", HERE / "static" / "vendor" / "socket.io.min.js", name="socket_io"
-    )
 
     @app.before_server_start
     async def start(_: App) -> None:
+        access.check(app)
+        i18n.load()
         await services.start()
 
     @app.before_server_stop

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from registro.events.decide import DESK_NAME, Person, Standing
 from registro.events.types import DESK, ConversationRead
 from registro.services.chat import SentMessage
+from registro.services.erasure import ErasedMessage
 
 ADMINS = "admins"
 
@@ -58,6 +59,14 @@ def _room(side: str, people: Mapping[str, Person]) -> str:
         return ADMINS
     person = people.get(side)
     return "" if person is None else room_of(person.user)
+
+
+def erased(message: ErasedMessage, people: Iterable[Person]) -> Emission:
+    """That a message is gone, to whoever could see it."""
+    payload = {"conversacion": message.conversation, "seq": message.seq}
+    return Emission(
+        "mensaje_borrado", payload, (ADMINS, *(room_of(person.user) for person in people))
+    )
 
 
 def typing(writer: Person, recipient: Person | None, conversation: str) -> Emission:

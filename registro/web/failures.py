@@ -24,7 +24,7 @@ MESSAGES: Mapping[str, str] = {
 
 
 def code_of(error: Exception) -> str:
-    """The `codigo` that an exception stands for; what is unexpected is logged with its traceback."""
+    """The `codigo` of an exception; what is unexpected is logged with its traceback."""
     if isinstance(error, Refused):
         return error.code
     if not isinstance(error, Unavailable):

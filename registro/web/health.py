@@ -6,22 +6,25 @@ from sanic import HTTPResponse, Request
 from sanic.response import json
 
 from registro.errors import StoreError
-from registro.events import store
+from registro.events import reader
 from registro.services import Services
+from registro.web.access import Access, declare
 from registro.web.typing import App
 
 
+@declare(Access("probe"))
 async def live(_: Request) -> HTTPResponse:
     """The process answers."""
     return json({"ok": True})
 
 
+@declare(Access("probe"))
 async def ready(request: Request) -> HTTPResponse:
     """The database answers and the log can be written; 503 otherwise."""
     services: Services = request.app.ctx.services
     try:
         async with services.readers.connection() as connection:
-            await store.head(connection)
+            await reader.head(connection)
     except StoreError:
         return json({"ok": False, "falta": "base de datos"}, 503)
     if services.writer.away is not None:

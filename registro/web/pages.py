@@ -2,28 +2,175 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
 from sanic import HTTPResponse, Request
+from sanic.exceptions import BadRequest, NotFound
 from sanic.response import redirect
-from sanic_ext import render
 
-from registro.web.auth import Visitor, page_for, visitor
+from registro.events.decide import DESK_NAME
+from registro.services import Services
+from registro.services.inbox import Row, Thread
+from registro.web import cookies, i18n, openapi, paths, thread, times, views
+from registro.web.access import Access, declare
+from registro.web.api import number
+from registro.web.auth import Visitor, page_for, public
 from registro.web.typing import App
+from registro.web.views import Chat, Inbox
 
 
-async def home(request: Request) -> HTTPResponse:
-    return redirect("/soporte" if await visitor(request) else "/login")
-
-
-async def login(request: Request) -> HTTPResponse:
-    return await render("login.html", context={"user": "", "failed": False}, app=request.app)
+@public
+async def home(request: Request, who: Visitor | None) -> HTTPResponse:
+    """`GET /`."""
+    return await views.respond(request, views.Home(), me=who and who.person)
 
 
 @page_for("user", "admin")
 async def support(request: Request, who: Visitor) -> HTTPResponse:
-    return await render("support.html", context={"me": who.person}, app=request.app)
+    """`GET /soporte`: the desk's inbox for admins, for users their thread with it."""
+    view = await (_inbox if who.person.is_admin else _chat)(request, who)
+    return await views.respond(request, view, me=who.person)
+
+
+async def _chat(request: Request, who: Visitor) -> Chat:
+    services: Services = request.app.ctx.services
+    before = _before(request)
+    if not who.known:
+        return Chat([], None, None, _data(who, None, {}))
+    row = await services.inbox.row_of(who.person)
+    part = await services.inbox.thread(row.conversation, before)
+    lines = thread.lines(
+        part,
+        times.clock(request),
+        ours=lambda message: message.sender == who.person.user,
+        our_read=row.user_read,
+        their_read=row.desk_read,
+    )
+    seen = await services.inbox.conversations_of(who.person)
+    names = {**await services.people.admins(), **part.names}
+    return Chat(
+        lines,
+        _older(part, ""),
+        None if before is None else "/soporte",
+        _data(who, row, seen, names, more=part.more, live=before is None),
+    )
+
+
+async def _inbox(request: Request, who: Visitor) -> Inbox:
+    services: Services = request.app.ctx.services
+    before, con = _before(request), request.args.get("con")
+    try:
+        page = await services.inbox.list(request.args.get("cursor"))
+    except ValueError:
+        raise BadRequest("no cursor of this list") from None
+    if not who.known:
+        return Inbox([], None, None, [], None, None, _data(who, None, {}), None)
+    person = None if con is None else await services.directory.by_user(con)
+    if person is None or person.is_admin:
+        data = _data(who, None, {}, cursor=page.cursor)
+        return Inbox(list(page.rows), page.cursor, None, [], None, None, data, con)
+    row = await services.inbox.row_of(person)
+    part = await services.inbox.thread(row.conversation, before)
+    lines = thread.lines(
+        part,
+        times.clock(request),
+        ours=lambda message: message.sender != person.user,
+        our_read=row.desk_read,
+        their_read=row.user_read,
+    )
+    address = f"con={quote(person.user, safe='')}"
+    data = _data(
+        who,
+        row,
+        {},
+        {**await services.people.admins(), **part.names},
+        more=part.more,
+        live=before is None,
+        cursor=page.cursor,
+    )
+    newest = None if before is None else f"/soporte?{address}"
+    older = _older(part, f"{address}&")
+    return Inbox(list(page.rows), page.cursor, row, lines, older, newest, data, None)
+
+
+def _before(request: Request) -> int | None:
+    try:
+        return number(request.args.get("antes"))
+    except ValueError:
+        raise BadRequest("`antes` is a number") from None
+
+
+def _older(part: Thread, query: str) -> str | None:
+    return f"/soporte?{query}antes={part.messages[0].seq}" if part.more else None
+
+
+def _data(
+    who: Visitor,
+    row: Row | None,
+    seen: dict[str, int],
+    names: Mapping[str, str] | None = None,
+    *,
+    more: bool = False,
+    live: bool = True,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """What the page's scripts need to go on from what the page shows."""
+    return {
+        "me": who.person.user,
+        "admin": who.person.is_admin,
+        "expires": who.expires,
+        "desk": DESK_NAME,
+        "row": None if row is None else row.wire(),
+        "names": {**(names or {}), who.person.user: who.person.name} | _name_of(row),
+        "more": more,
+        "seen": seen,
+        "live": live,
+        "cursor": cursor,
+    }
+
+
+def _name_of(row: Row | None) -> dict[str, str]:
+    return {} if row is None else {row.user: row.name}
+
+
+@page_for("admin")
+async def admin(request: Request, who: Visitor) -> HTTPResponse:
+    """`GET /admin`: people and figures."""
+    services: Services = request.app.ctx.services
+    search, after = request.args.get("q", "").strip(), request.args.get("despues", "")
+    if "\0" in search + after or len(search) > 64 or len(after) > 64:
+        raise BadRequest("no user has such a name")
+    counts = await services.people.counts()
+    page = await services.people.list(search, after)
+    more = None
+    if page.cursor is not None:
+        more = f"/admin?q={quote(search, safe='')}&despues={quote(page.cursor, safe='')}"
+    view = views.Admin(counts, list(page.people), search, more)
+    return await views.respond(request, view, me=who.person)
+
+
+@public
+async def api_docs(request: Request, who: Visitor | None) -> HTTPResponse:
+    """`GET /api-docs`."""
+    view = views.ApiDocs(openapi.OPERATIONS)
+    return await views.respond(request, view, me=who and who.person)
+
+
+@declare(Access("page"))
+async def set_language(request: Request, code: str) -> HTTPResponse:
+    """`GET /set-lang/<es|en>?returnTo=<path>`."""
+    if code not in i18n.LANGUAGES:
+        raise NotFound("there is no such language")
+    response = redirect(paths.local(request.args.get("returnTo")), status=303)
+    cookies.set_language(request, response, code)
+    return response
 
 
 def add_to(app: App) -> None:
     app.add_route(home, "/", name="home")
-    app.add_route(login, "/login", name="login")
     app.add_route(support, "/soporte", name="support")
+    app.add_route(admin, "/admin", name="admin")
+    app.add_route(api_docs, "/api-docs", name="api_docs")
+    app.add_route(set_language, "/set-lang/<code:str>", name="set_language")

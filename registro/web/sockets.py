@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -18,10 +18,10 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 from registro.errors import Refused, Unavailable
 from registro.events import decide, types
 from registro.events.decide import DESK_NAME, Person
-from registro.events.record import rfc3339
+from registro.events.record import Recorded, rfc3339
 from registro.events.writer import Committed
 from registro.services import Services
-from registro.services.chat import Sending, standing
+from registro.services.chat import Sending, sent_message, standing
 from registro.web import delivery, failures, tokens, wire
 from registro.web.delivery import ADMINS, Emission
 from registro.web.limits import RateLimit
@@ -35,6 +35,12 @@ MAX_CLIENT = 200
 
 TYPING_RATE = 2
 """`escribiendo` events a second that one socket may send on; more are dropped silently."""
+
+ROWS_DELAY = 0.25
+"""Seconds in which changes of an inbox row are gathered into one `conversacion`."""
+
+FAREWELL = 1
+"""Seconds in which a client may fetch its `sesion_termina` before it is closed."""
 
 
 @dataclass(eq=False, slots=True)
@@ -63,6 +69,7 @@ class Sockets:
         self._rate = RateLimit(services.settings.message_rate)
         self._typing_rate = RateLimit(TYPING_RATE)
         self._connected: dict[str, bool] = {}
+        self._changed_rows: set[str] = set()
         self.server = SocketServer(
             on_join=self.join,
             on_leave=self.leave,
@@ -136,6 +143,8 @@ class Sockets:
                     claims.user, name, claims.role, "token"
                 )
             except Refused as refused:  # another socket of theirs was quicker
+                if refused.code == "usuario_borrado":
+                    raise TokenError(tokens.REVOKED) from None
                 if refused.code != "usuario_existe":
                     raise TokenError(tokens.INVALID) from None
         raise Unavailable("a user who exists cannot be found")
@@ -146,7 +155,7 @@ class Sockets:
             await self.server.enter_room(live.sid, ADMINS)
 
     def _origin_allowed(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
-        """Our own origin, or a configured one. TLS may end before us, so only host and port count."""
+        """Our own origin, or a configured one. Before us TLS may end: host and port alone count."""
         if origin is None or origin in self._settings.allowed_origins:
             return origin is not None
         host = environ.get("HTTP_HOST", "")
@@ -160,7 +169,7 @@ class Sockets:
         self._withdraw(sid, reason)
 
     def _withdraw(self, sid: str, reason: str = "refused") -> None:
-        """Forgets a socket and records its end, if its beginning was (or may have been) recorded."""
+        """Forgets a socket and records its end, if its beginning (perhaps) was recorded."""
         live = self._live.pop(sid, None)
         if live is None:
             return
@@ -187,25 +196,36 @@ class Sockets:
         if live.expires > time.time():
             self._schedule_expiry(live)
         else:
-            self.server.run(self.end(live, "caducada"))
+            self.end(live, "caducada")
 
-    async def end(self, live: Live, reason: str) -> None:
-        """Tells a socket that its session is over, and closes it."""
+    def end(self, live: Live, reason: str) -> None:
+        """Tells a socket that its session is over, and closes it; what it says is not heard."""
         if live.ending is None:
             live.ending = reason
-            await self.server.emit("sesion_termina", {"motivo": reason}, to=live.sid)
-            await self.server.close_client(live.sid)
+            self.server.run(self._end(live, reason))
+
+    async def _end(self, live: Live, reason: str) -> None:
+        await self.server.emit("sesion_termina", {"motivo": reason}, to=live.sid)
+        await self.server.close_client(live.sid, FAREWELL)
 
     async def close(self) -> None:
         """Closes all sockets, at the server's end."""
         for live in list(self._live.values()):
             await self.server.close_client(live.sid)
             self._withdraw(live.sid, "server shutdown")
+        await self.server.close_all()
+        await self.server.shutdown()
 
     # What clients say
 
+    def _speaker(self, sid: str) -> Live:
+        live = self._live.get(sid)
+        if live is None or live.ending is not None:
+            raise Refused("no_autorizado")
+        return live
+
     async def send_message(self, sid: str, payload: Any) -> Answer:
-        live = self._live[sid]
+        live = self._speaker(sid)
         command = wire.send_message(payload)
         if not self._rate.take(live.person.id):
             raise Refused("limite_superado")
@@ -218,7 +238,7 @@ class Sockets:
         row = await sending.stored()
         return {
             "ok": True,
-            "id": client_id or row.id,
+            "id": _message_id(row, client_id),
             "conversacion": row.stream.partition("/")[2],
             "seq": row.version,
             "fecha": rfc3339(row.recorded_at, 3),
@@ -226,14 +246,14 @@ class Sockets:
 
     async def mark_read(self, sid: str, payload: Any) -> Answer:
         command = wire.mark_read(payload)
-        return self._marked(self._live[sid].person, command, sid)
+        return self._marked(self._speaker(sid).person, command, sid)
 
     async def _marked(self, person: Person, command: wire.MarkRead, sid: str) -> Mapping[str, Any]:
         await self._services.chat.mark_read(person, command.conversacion, command.seq, sid)
         return {"ok": True, "conversacion": command.conversacion, "seq": command.seq}
 
     async def typing(self, sid: str, payload: Any) -> Answer:
-        live = self._live[sid]
+        live = self._speaker(sid)
         para = wire.typing_to(payload)
         if self._typing_rate.take(sid):
             await self._type(live, para)
@@ -247,11 +267,11 @@ class Sockets:
                 raise Refused("destinatario_desconocido")
         message = decide.message(live.person, recipient, "…", None)
         emission = delivery.typing(live.person, recipient, message.conversation)
-        await self._emit(emission, live.sid)
+        self._emit(emission, live.sid)
 
     async def catch_up(self, sid: str, payload: Any) -> Answer:
         command = wire.catch_up(payload)
-        return self._caught_up(self._live[sid].person, command)
+        return self._caught_up(self._speaker(sid).person, command)
 
     async def _caught_up(self, person: Person, command: wire.CatchUp) -> Mapping[str, Any]:
         page = await self._services.chat.catch_up(person, command.vistos, command.cursor)
@@ -267,24 +287,41 @@ class Sockets:
 
     async def deliver(self, batch: Sequence[Committed]) -> None:
         """Sends committed events to whom they concern, in log order."""
+        people = await self._services.chat.people_of(row for row, _ in batch)
         for row, origin in batch:
             if row.erased:
                 continue
             event = row.event()
             if isinstance(event, types.MessageSent):
-                sent = await self._services.chat.from_row(row)
-                sender = await self._services.directory.by_id(event.sender)
+                sent = sent_message(row, event, people)
+                sender = people.get(event.sender)
                 for emission in delivery.message(sent, sender is not None and sender.is_admin):
-                    await self._emit(emission, origin)
+                    self._emit(emission, origin)
             elif isinstance(event, types.ConversationRead):
                 await self._deliver_read(event, origin)
+            elif isinstance(event, types.LogErased):
+                await self._deliver_erasure(event)
             elif isinstance(event, types.SessionEnded):
-                await self._end_all(event.user, "revocada", event.key)
+                self._end_all(event.user, "revocada", event.key)
             elif isinstance(event, types.UserDisabled):
-                await self._end_all(row.stream.partition("/")[2], "deshabilitado")
+                self._end_all(row.stream.partition("/")[2], "deshabilitado")
             elif isinstance(event, types.UserRoleChanged):
                 await self._change_role(row.stream.partition("/")[2], event.role)
+        self._note_changed_rows(
+            row.stream.partition("/")[2]
+            for row, _ in batch
+            if row.type in (types.MessageSent.type, types.ConversationRead.type)
+        )
         await self._deliver_presence(batch)
+
+    async def _deliver_erasure(self, event: types.LogErased) -> None:
+        messages = await self._services.erasures.messages(event)
+        self._note_changed_rows({erased.conversation for erased in messages})
+        for erased in messages:
+            people = await self._services.directory.by_ids(set(erased.people) - {types.DESK})
+            self._emit(delivery.erased(erased, people.values()), None)
+        if event.user is not None:
+            self._end_all(event.user, "borrado")
 
     async def _deliver_read(self, event: types.ConversationRead, origin: object) -> None:
         async with self._services.readers.connection() as connection:
@@ -294,7 +331,26 @@ class Sockets:
                 {event.by, conversation.user_id, conversation.peer_id} - {types.DESK}
             )
             for emission in delivery.read(event, conversation, people):
-                await self._emit(emission, origin)
+                self._emit(emission, origin)
+
+    def _note_changed_rows(self, conversations: Iterable[str]) -> None:
+        """Gathers which inbox rows changed; the admins get them a moment later, each once."""
+        if not self.server.has_participants(ADMINS):
+            return
+        waiting = bool(self._changed_rows)
+        self._changed_rows.update(conversations)
+        if self._changed_rows and not waiting:
+            loop = asyncio.get_running_loop()
+            loop.call_later(ROWS_DELAY, lambda: self.server.run(self._deliver_rows()))
+
+    async def _deliver_rows(self) -> None:
+        changed, self._changed_rows = self._changed_rows, set()
+        try:
+            rows = await self._services.inbox.rows(changed)
+        except Unavailable:
+            return  # the next change of a row brings it up to date
+        for row in rows:
+            self._emit(Emission("conversacion", row.wire(), (ADMINS,)), None)
 
     async def _deliver_presence(self, batch: Sequence[Committed]) -> None:
         users = {
@@ -316,12 +372,12 @@ class Sockets:
                     "conectado": connected,
                     "desde": rfc3339(since, 3),
                 }
-                await self._emit(Emission("presencia", payload, (ADMINS,)), None)
+                self._emit(Emission("presencia", payload, (ADMINS,)), None)
 
-    async def _end_all(self, user_id: str, reason: str, session: str | None = None) -> None:
+    def _end_all(self, user_id: str, reason: str, session: str | None = None) -> None:
         for live in list(self._by_user.get(user_id, ())):
             if session is None or live.session == session:
-                await self.end(live, reason)
+                self.end(live, reason)
 
     async def _change_role(self, user_id: str, role: types.Role) -> None:
         for live in list(self._by_user.get(user_id, ())):
@@ -329,10 +385,18 @@ class Sockets:
             change = self.server.enter_room if role == "admin" else self.server.leave_room
             await change(live.sid, ADMINS)
 
-    async def _emit(self, emission: Emission, origin: object) -> None:
-        await self.server.emit_once(
+    def _emit(self, emission: Emission, origin: object) -> None:
+        self.server.deliver(
             emission.event, emission.payload, emission.rooms, emission.except_rooms, origin
         )
+
+
+def _message_id(row: Recorded, client_id: str | None) -> str:
+    """The id as its sender wrote it first: a repetition may write it in other letters."""
+    event = None if row.erased else row.event()
+    if isinstance(event, types.MessageSent):
+        return event.client_id or row.id
+    return client_id or row.id
 
 
 def _transport(request: Request) -> Any:

@@ -9,20 +9,27 @@ Written against python-socketio 5.18 and python-engineio 4.15; the comments name
 - Events of one client are handled in the order sent; an answer that takes time (a commit) is
   awaited apart, so that neither pongs nor later events wait for it.
 - A transport whose client was refused, or does not join the namespace in time, is closed.
+- An event for a room is encoded once and queued; theirs starts a task for every recipient.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import engineio
+import engineio.packet
 import orjson
 import socketio
+from engineio.async_drivers.sanic import WebSocket
+from engineio.packet import packet_names
 from engineio.payload import Payload
+from sanic import text
 
 from registro.errors import Refused
 
@@ -36,6 +43,8 @@ JOIN_TIMEOUT = 10
 
 REFUSAL_GRACE = 1
 """Seconds in which a refused client may read why, before its transport is closed."""
+
+_NOBODY: Mapping[str, str] = MappingProxyType({})
 
 RESERVED = frozenset({"connect", "disconnect", "connect_error"})
 
@@ -67,22 +76,66 @@ class Json:
             raise ValueError("nested too deeply") from None
 
 
+class _WebSocket(WebSocket):  # type: ignore[misc]
+    async def wait(self) -> Any:
+        """Ends at a frame that is no packet; the original raises, and leaves the session open."""
+        data = await super().wait()
+        if isinstance(data, str) and data[:1] not in _PACKET_TYPES:
+            raise OSError("not a packet of Engine.IO")
+        return data
+
+
+_PACKET_TYPES = frozenset(map(str, range(len(packet_names))))
+
+
 class _Engine(engineio.AsyncServer):  # type: ignore[misc]
+    _async: dict[str, Any]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._async = self._async | {"websocket": _WebSocket}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = super().start_background_task(target, *args, **kwargs)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def shutdown(self) -> None:
+        """Ends the pings too, which the original leaves to the loop's end."""
+        await super().shutdown()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
-        """Closes the session of a POST that does not decode, before the original swallows it."""
+        """Closes the session of a POST that does not decode, before the original swallows it, and
+        answers the poll of a client that said goodbye, which the original leaves waiting."""
         request = args[0]
-        sid = request.args.get("sid")
-        if request.method == "POST" and sid in self.sockets and not _decodes(request.body):
-            await abort(self, sid)
-        return await super().handle_request(*args, **kwargs)
+        socket = self.sockets.get(request.args.get("sid"))
+        posting = request.method == "POST" and socket is not None
+        if posting and not _decodes(request.body):
+            await abort(self, request.args.get("sid"))
+            return text("The payload cannot be decoded", 400)
+        try:
+            response = await super().handle_request(*args, **kwargs)
+        except KeyError:  # the session ended, and the original does not know it yet
+            response = text("The session has ended", 400)
+        if posting and socket.closed:
+            socket.queue.put_nowait(None)
+        if request.transport is None:
+            # Nobody is there to be answered; Sanic takes it as a request that was cut off.
+            raise asyncio.CancelledError
+        return response
 
 
 def _decodes(body: bytes) -> bool:
     try:
-        Payload(encoded_payload=body.decode())
+        packets = Payload(encoded_payload=body.decode()).packets
     except Exception:  # noqa: BLE001 - the original's decoder raises whatever it stumbles over
         return False
-    return len(body) <= MAX_FRAME
+    return len(body) <= MAX_FRAME and all(p.packet_type < len(packet_names) for p in packets)
 
 
 async def abort(engine: engineio.AsyncServer, eio_sid: str) -> None:
@@ -134,29 +187,60 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     def on_event(self, name: str, handler: Handler) -> None:
         self._events[name] = handler
 
-    async def close_client(self, sid: str) -> None:
-        """Ends an accepted client's transport; what was sent to it before still goes out."""
+    async def close_client(self, sid: str, patience: float = 0) -> None:
+        """Ends an accepted client's transport; what was sent to it before still goes out.
+
+        The official client forgets events that one long poll brings together with the end. Who
+        has to hear them gets `patience` seconds to fetch them first.
+        """
         eio_sid = self.manager.eio_sid_from_sid(sid, "/")
-        if eio_sid is not None:
+        socket = None if eio_sid is None else self.eio.sockets.get(eio_sid)
+        if socket is None:
+            return
+        if patience:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await socket.queue.join()
+        await abort(self.eio, eio_sid)
+
+    async def close_all(self) -> None:
+        """Ends every transport, those without an accepted client, too."""
+        for eio_sid in list(self.eio.sockets):
             await abort(self.eio, eio_sid)
 
     def has_participants(self, room: str) -> bool:
         return bool(self.manager.rooms.get("/", {}).get(room))
 
-    async def emit_once(
+    def deliver(
         self,
         event: str,
         payload: Mapping[str, Any],
         rooms: Sequence[str],
-        except_rooms: Sequence[str],
-        except_sid: object,
+        except_rooms: Sequence[str] = (),
+        except_sid: object = None,
     ) -> None:
-        """Emits to every socket in `rooms` once, but not to those in `except_rooms`."""
-        skipped = [except_sid]
+        """Queues an event for every socket in `rooms` once, but not for those in `except_rooms`.
+
+        The packet is encoded once, and goes straight into the queues of the transports: theirs
+        starts a task for every recipient and waits for all of them.
+        """
+        members = self.manager.rooms.get("/", {})
+        targets: dict[str, str] = {}
+        for room in rooms:
+            targets.update(members.get(room, _NOBODY))
         for room in except_rooms:
-            skipped += self.manager.rooms.get("/", {}).get(room, ())
-        if rooms:
-            await self.emit(event, payload, to=list(rooms), skip_sid=skipped)
+            for sid in members.get(room, _NOBODY):
+                targets.pop(sid, None)
+        targets.pop(except_sid, None)  # type: ignore[call-overload]
+        if not targets:
+            return
+        text = f"{socketio.packet.EVENT}{Json.dumps([event, payload])}"
+        packet = engineio.packet.Packet(engineio.packet.MESSAGE, data=text)
+        sockets = self.eio.sockets
+        for eio_sid in targets.values():
+            socket = sockets.get(eio_sid)
+            if socket is not None and not socket.closed:
+                socket.queue.put_nowait(packet)
 
     async def _on_disconnect(self, sid: str, reason: str) -> None:
         await self._left(sid, reason)

@@ -67,8 +67,10 @@ def catch_up(payload: object) -> CatchUp:
     cursor = fields.get("cursor")
     if isinstance(cursor, str) and re.fullmatch(r"[0-9]{1,16}", cursor):
         cursor = int(cursor)
+    numbers = {str(key): _number(value, "vistos") for key, value in seen.items()}
     return CatchUp(
-        {str(key): _number(value, "vistos") for key, value in seen.items()},
+        # What cannot be a conversation's id is as unknown as an id that is not there.
+        {key: number for key, number in numbers.items() if _UUID.fullmatch(key)},
         0 if cursor is None else _number(cursor, "cursor"),
     )
 

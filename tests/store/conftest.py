@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from registro.db import migrations
 from registro.db.connection import DatabaseConnection
-from registro.projections import runner
+from tests.support.logs import open_database
 
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[DatabaseConnection]:
-    connection = await DatabaseConnection(database_url).open()
-    await migrations.migrate(connection, runner.ensure)
+    connection = await open_database(database_url)
     yield connection
     await connection.close()

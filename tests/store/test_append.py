@@ -9,7 +9,7 @@ import pytest
 
 from registro.db.connection import Connection, DatabaseConnection
 from registro.errors import Conflict, ConstraintViolated, Immutable, Rejected
-from registro.events import merkle, store
+from registro.events import merkle, reader, store
 from registro.events.record import Recorded, rfc3339
 from registro.events.store import Draft, Outcome, draft
 from registro.events.types import DESK, MessageSent, UserRegistered
@@ -31,7 +31,9 @@ def registration(user: str) -> Draft:
     return draft(f"user/{uuid4()}", event)
 
 
-async def nothing(connection: Connection, rows: Sequence[Recorded]) -> None:
+async def nothing(
+    connection: Connection, rows: Sequence[Recorded], erased: Sequence[Recorded]
+) -> None:
     """Folds nothing."""
 
 
@@ -51,7 +53,7 @@ async def test_positions_have_no_gaps_and_streams_their_own_versions(
 ) -> None:
     await append(connection, [message()], [registration("ana")])
     await append(connection, [message()])
-    rows = await store.read(connection, 0)
+    rows = await reader.read(connection, 0)
     assert [row.position for row in rows] == [1, 2, 3]
     assert [row.version for row in rows] == [1, 1, 2]
 
@@ -59,7 +61,7 @@ async def test_positions_have_no_gaps_and_streams_their_own_versions(
 async def test_the_stored_row_is_what_was_answered(connection: DatabaseConnection) -> None:
     text = "acción 🚲 \u202eעברית\u202c \\ ' \" % :x"
     [rows] = await append(connection, [message(text)])
-    assert await store.read(connection, 0) == rows
+    assert await reader.read(connection, 0) == rows
     assert rows[0].event() == MessageSent(sender=USER, recipient=DESK, text=text)  # type: ignore[index]
 
 
@@ -68,8 +70,8 @@ async def test_each_row_carries_its_leaf_and_the_head_their_tree(
 ) -> None:
     for number in range(5):
         await append(connection, [message(str(number))])
-    rows = await store.read(connection, 0)
-    head = await store.head(connection)
+    rows = await reader.read(connection, 0)
+    head = await reader.head(connection)
     assert all(row.computed_leaf() == row.leaf for row in rows)
     assert head.position == 5
     assert head.frontier.root() == merkle.tree_hash(row.leaf for row in rows)
@@ -98,7 +100,7 @@ async def test_the_same_id_twice_in_one_batch_is_stored_once(
     twice = message(id=str(uuid4()))
     first, again = await append(connection, [twice], [twice])
     assert first == again
-    assert (await store.head(connection)).position == 1
+    assert (await reader.head(connection)).position == 1
 
 
 async def test_a_conflict_says_stream_expected_and_actual_and_harms_no_neighbour(
@@ -116,13 +118,13 @@ async def test_a_conflict_says_stream_expected_and_actual_and_harms_no_neighbour
 async def test_an_append_is_stored_whole_or_not_at_all(connection: DatabaseConnection) -> None:
     [outcome] = await append(connection, [message(), message(expected=7)])
     assert isinstance(outcome, Conflict)
-    assert (await store.head(connection)).position == 0
+    assert (await reader.head(connection)).position == 0
     [rows] = await append(connection, [message(), registration("ana"), message()])
     assert [row.version for row in rows] == [1, 1, 2]  # type: ignore[union-attr]
 
 
 async def test_an_append_that_cannot_be_folded_fails_alone(connection: DatabaseConnection) -> None:
-    async def fold(_: Connection, rows: Sequence[Recorded]) -> None:
+    async def fold(_: Connection, rows: Sequence[Recorded], __: Sequence[Recorded]) -> None:
         if any(b"poison" in (row.payload or b"") for row in rows):
             raise RuntimeError("it cannot be folded")
 
@@ -132,7 +134,7 @@ async def test_an_append_that_cannot_be_folded_fails_alone(connection: DatabaseC
         text for text, outcome in zip(texts, outcomes, strict=True) if isinstance(outcome, Rejected)
     ]
     assert guilty == ["poison", "poison"]
-    assert [row.position for row in await store.read(connection, 0)] == [1, 2, 3, 4, 5]
+    assert [row.position for row in await reader.read(connection, 0)] == [1, 2, 3, 4, 5]
     assert (await verify(connection)).ok
 
 
@@ -169,16 +171,16 @@ async def test_the_database_itself_refuses_to_change_the_log(
     connection: DatabaseConnection, change: str
 ) -> None:
     await append(connection, [message()])
-    before = await store.read(connection, 0)
+    before = await reader.read(connection, 0)
     with pytest.raises(Immutable, match="the log is append-only"):
         await connection.execute(change)
-    assert await store.read(connection, 0) == before
+    assert await reader.read(connection, 0) == before
 
 
 async def test_a_payload_may_be_erased_with_its_salt(connection: DatabaseConnection) -> None:
     await append(connection, [message()])
     await connection.execute("UPDATE log_event SET payload = NULL, salt = NULL WHERE position = 1")
-    [row] = await store.read(connection, 0)
+    [row] = await reader.read(connection, 0)
     assert row.erased
 
 
@@ -186,14 +188,14 @@ async def test_an_exported_log_loads_into_an_empty_one_with_the_same_root(
     connection: DatabaseConnection, tmp_path: object
 ) -> None:
     await append(connection, [registration("ana")], [message()], [message("ñ")], fold=runner.fold)
-    rows = await store.read(connection, 0)
+    rows = await reader.read(connection, 0)
     target = await DatabaseConnection(f"sqlite:///{tmp_path}/other.db").open()
     try:
         from registro.db import migrations
 
         await migrations.migrate(target, runner.ensure)
-        head = await store.load(target, rows, fold=runner.fold)
-        assert head.frontier == (await store.head(connection)).frontier
-        assert await store.read(target, 0) == rows
+        head = await store.load(target, lambda: rows, fold=runner.fold)
+        assert head.frontier == (await reader.head(connection)).frontier
+        assert await reader.read(target, 0) == rows
     finally:
         await target.close()

@@ -122,7 +122,8 @@ class DatabaseServer:
         libraries = root / "usr/lib/x86_64-linux-gnu"
         return [
             f"{libraries}/ld-linux-x86-64.so.2", "--library-path", str(libraries),
-            f"{root}/usr/sbin/mysqld", "--no-defaults", f"--basedir={root}/usr", "--mysqlx=OFF", "--secure-file-priv=",
+            f"{root}/usr/sbin/mysqld", "--no-defaults", f"--basedir={root}/usr", "--mysqlx=OFF",
+            "--secure-file-priv=",
             f"--lc-messages-dir={root}/usr/share/mysql",
             f"--character-sets-dir={root}/usr/share/mysql/charsets", *arguments,
         ]  # fmt: skip

@@ -88,7 +88,8 @@ def _connection() -> st.SearchStrategy[tuple[str, Event]]:
 
 
 def _session() -> st.SearchStrategy[tuple[str, Event]]:
-    def build(person: str, key: str, ended: bool) -> tuple[str, Event]:
+    def build(person: str, number: str, ended: bool) -> tuple[str, Event]:
+        key = f"{person}-{number}"  # no two people have the same token
         if ended:
             event: Event = SessionEnded(user=person, key=key, reason="logout", by=person)
         else:

@@ -12,6 +12,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -91,12 +92,15 @@ class _Raw:
 class RawWebSocket(_Raw):
     def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self._socket = connect(
-            f"ws{url.removeprefix('http')}/socket.io/?EIO=4&transport=websocket",
-            additional_headers=headers,
-            compression=None,
-            max_size=None,
-            ping_interval=None,
+        self._closing = ExitStack()
+        self._socket = self._closing.enter_context(
+            connect(
+                f"ws{url.removeprefix('http')}/socket.io/?EIO=4&transport=websocket",
+                additional_headers=headers,
+                compression=None,
+                max_size=None,
+                ping_interval=None,
+            )
         )
         opening = self.receive()
         assert isinstance(opening, str)
@@ -132,7 +136,7 @@ class RawWebSocket(_Raw):
             return False
 
     def close(self) -> None:
-        self._socket.close()
+        self._closing.close()
 
 
 class RawPolling(_Raw):

@@ -36,21 +36,27 @@ def _events() -> st.SearchStrategy[object]:
 
 
 def _event(cls: type) -> st.SearchStrategy[object]:
-    def value(field: msgspec.inspect.Field) -> st.SearchStrategy[object]:
-        kind = field.type
-        if isinstance(kind, msgspec.inspect.LiteralType):
-            return st.sampled_from(kind.values)
-        if isinstance(kind, msgspec.inspect.IntType):
-            return INTEGERS
-        if isinstance(kind, msgspec.inspect.ListType):
-            return st.lists(INTEGERS)
-        if isinstance(kind, msgspec.inspect.BoolType):
-            return st.booleans()
-        return TEXT
-
     info = msgspec.inspect.type_info(cls)
     assert isinstance(info, msgspec.inspect.StructType)
-    return st.builds(cls, **{field.name: value(field) for field in info.fields})
+    return st.builds(cls, **{field.name: _value(field.type) for field in info.fields})
+
+
+def _value(kind: msgspec.inspect.Type) -> st.SearchStrategy[object]:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return st.one_of([_value(one) for one in kind.types])
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        return st.lists(_value(kind.item_type), max_size=5).map(tuple)
+    if isinstance(kind, msgspec.inspect.DictType):
+        return st.dictionaries(KEYS, VALUES, max_size=3)
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return st.sampled_from(kind.values)
+    simple = {
+        "IntType": INTEGERS,
+        "StrType": TEXT,
+        "BoolType": st.booleans(),
+        "NoneType": st.none(),
+    }
+    return simple[type(kind).__name__]
 
 
 @given(_events())

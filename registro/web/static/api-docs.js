@@ -1,0 +1,18 @@
+// Tries the API from its page.
+for (const form of document.querySelectorAll("form.try")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const answer = form.parentElement.querySelector(".answer");
+    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    const path = new URL(form.action).pathname;
+    const address = query.size ? `${path}?${query}` : path;
+    answer.hidden = false;
+    try {
+      const response = await fetch(address);
+      const body = await response.json();
+      answer.textContent = `GET ${address}\n${response.status}\n\n${JSON.stringify(body, null, 2)}`;
+    } catch (error) {
+      answer.textContent = String(error);
+    }
+  });
+}

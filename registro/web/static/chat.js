@@ -1,0 +1,16 @@
+// The page of a user: their thread with the support desk.
+import { data, openThread, startClient } from "./thread.js";
+
+const page = data();
+const client = startClient(page, page.seen);
+if (page.live) {
+  openThread({
+    client,
+    page,
+    para: page.desk,
+    conversation: page.row?.conversacion ?? null,
+    ours: (user) => user === page.me,
+    guard: false,
+  });
+}
+client.connect();

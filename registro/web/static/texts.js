@@ -1,0 +1,19 @@
+// Texts in the reader's language. Texts in scripts are English; the page brings the others.
+
+/** @type {Record<string, string | string[]>} */
+const texts = JSON.parse(document.getElementById("texts")?.textContent || "{}");
+
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+
+/** A text, with `{name}` replaced by values. */
+export function say(text, values = {}) {
+  const found = texts[text];
+  return fill(typeof found === "string" && found ? found : text, values);
+}
+
+/** A text that depends on a number, which is `{number}` in it. */
+export function count(one, many, number) {
+  const forms = texts[one];
+  const own = Array.isArray(forms) ? forms[number === 1 ? 0 : forms.length - 1] : null;
+  return fill(own || (number === 1 ? one : many), { number });
+}

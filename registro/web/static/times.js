@@ -1,0 +1,43 @@
+// Times as the server writes them (see web/times.py), in the reader's zone.
+import { say } from "./texts.js";
+
+const language = document.documentElement.lang || "es";
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const format = (options) => new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
+const clock = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const long = format({ weekday: "long", day: "numeric", month: "long" });
+const longYear = format({ day: "numeric", month: "long", year: "numeric" });
+const short = format({ day: "numeric", month: "short" });
+const weekday = format({ weekday: "short" });
+const key = new Intl.DateTimeFormat("sv", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" });
+
+/** 2026-11-24, for comparing days. @param {Date} date */
+export const dayKey = (date) => key.format(date);
+
+/** 14:05 @param {Date} date */
+export const time = (date) => clock.format(date);
+
+const daysAgo = (date) =>
+  Math.round((Date.parse(dayKey(new Date())) - Date.parse(dayKey(date))) / 86_400_000);
+
+/** Today, yesterday, or a date in words. @param {Date} date */
+export function day(date) {
+  const ago = daysAgo(date);
+  if (ago === 0) return say("Today");
+  if (ago === 1) return say("Yesterday");
+  return (date.getFullYear() === new Date().getFullYear() ? long : longYear).format(date);
+}
+
+/** A day and a time. @param {Date} date */
+export const full = (date) => `${day(date)}, ${time(date)}`;
+
+/** In a list: now, 5 min, 14:05, yesterday, Mon, 16 Nov. @param {Date} date */
+export function ago(date) {
+  const seconds = Math.floor((Date.now() - date.getTime()) / 1000);
+  if (seconds < 60) return say("now");
+  if (seconds < 3600) return say("{minutes} min", { minutes: Math.floor(seconds / 60) });
+  const days = daysAgo(date);
+  if (days === 0) return time(date);
+  if (days === 1) return say("yesterday");
+  return (days < 7 ? weekday : short).format(date);
+}

@@ -1,0 +1,211 @@
+"""Pages as values: one class a page, whose fields are all that its template knows of the matter.
+
+In a template, `page` is the view, `me` the person signed in (or None), `_` and `ngettext` translate
+into `lang`, `clock` tells times, `asset` gives the address of a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+from zlib import crc32
+
+import orjson
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+from sanic import HTTPResponse, Request
+from sanic_ext import render
+
+from registro import __version__
+from registro.events.decide import Person
+from registro.events.record import rfc3339
+from registro.services.inbox import Row
+from registro.services.people import Counts, Someone
+from registro.web import assets, i18n, paths, times
+from registro.web.openapi import Documented
+from registro.web.thread import Line
+from registro.web.typing import App
+
+TEMPLATES = Path(__file__).parent / "templates"
+TONES = 8
+"""How many colours pictures of people have; `tone-0` and so on in the style sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    template: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Home(View):
+    template: ClassVar[str] = "home.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Login(View):
+    """`problem` says what was wrong with the last attempt (see the template); `wait` seconds until
+    the next is allowed."""
+
+    template: ClassVar[str] = "login.html"
+    user: str = ""
+    problem: str = ""
+    wait: int = 0
+    return_to: str = "/soporte"
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Register(View):
+    """`problems` are by field: `user`, `name`, `pass`, or empty for the whole form."""
+
+    template: ClassVar[str] = "register.html"
+    user: str
+    name: str
+    problems: Mapping[str, str]
+    wait: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationClosed(View):
+    template: ClassVar[str] = "registration_closed.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Logout(View):
+    """Asks whoever came from elsewhere whether they mean it."""
+
+    template: ClassVar[str] = "logout.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Chat(View):
+    """A user's own thread. `data` is what the scripts need, `older` the address of older messages,
+    `newest` that of the newest ones where these are not they."""
+
+    template: ClassVar[str] = "chat.html"
+    lines: list[Line]
+    older: str | None
+    newest: str | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox(View):
+    """The desk's list, and one thread of it (`row`), if one is open."""
+
+    template: ClassVar[str] = "inbox.html"
+    rows: list[Row]
+    more: str | None
+    row: Row | None
+    lines: list[Line]
+    older: str | None
+    newest: str | None
+    data: Mapping[str, Any]
+    unknown: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admin(View):
+    template: ClassVar[str] = "admin.html"
+    counts: Counts
+    people: list[Someone]
+    search: str
+    more: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDocs(View):
+    template: ClassVar[str] = "api_docs.html"
+    operations: list[Documented]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem(View):
+    """An error page. `kind` chooses the words; `reference` is in the server's log too."""
+
+    template: ClassVar[str] = "problem.html"
+    status: int
+    kind: str
+    reference: str
+    retry: str | None
+
+
+async def respond(
+    request: Request,
+    view: View,
+    status: int = 200,
+    *,
+    me: Person | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HTTPResponse:
+    """A page in the reader's language and time zone."""
+    language = i18n.of(request)
+    zone = times.zone_of(request)
+    context = {
+        "page": view,
+        "me": me,
+        "lang": language.code,
+        "_": language.say,
+        "ngettext": language.count,
+        "texts": _texts(language.code),
+        "clock": times.clock(request),
+        "zone": zone.key,
+        "here": _here(request),
+        "registration": request.app.ctx.settings.registration,
+    }
+    return await render(
+        view.template, status, dict(headers or {}), app=request.app, context=context
+    )
+
+
+def _here(request: Request) -> str:
+    """Where choosing a language leads back to."""
+    url = request.raw_url.decode("ascii", "replace")
+    return paths.local(url if request.method in ("GET", "HEAD") else _PAGES.get(request.path))
+
+
+_PAGES = {"/auth": "/login", "/register": "/registro"}
+"""The pages whose forms are posted to other addresses."""
+
+
+def json_block(value: object) -> Markup:
+    """JSON for a data block in a page: nothing in it can end the block."""
+    text = orjson.dumps(value).decode()
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))  # noqa: S704
+
+
+@cache
+def _texts(code: str) -> Markup:
+    return json_block(i18n.language(code).scripts)
+
+
+def initials(name: str) -> str:
+    """Up to two letters that stand for a name in its picture."""
+    words = [word for word in name.split() if word[0].isalnum()] or [name]
+    picked = words[:1] if len(words) == 1 else [words[0], words[1]]
+    return "".join(word[0] for word in picked).upper()
+
+
+def tone(user: str) -> str:
+    """The colour of somebody's picture: always the same one."""
+    return f"tone-{crc32(user.encode()) % TONES}"
+
+
+def add_to(app: App) -> None:
+    """Sets up the environment that sanic-ext made."""
+    environment = app.ext.environment
+    environment.undefined = StrictUndefined
+    environment.autoescape = True
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.globals.update(
+        asset=assets.url,
+        version=__version__,
+        languages=i18n.LANGUAGES,
+        initials=initials,
+        tone=tone,
+        json_block=json_block,
+        iso=lambda at: rfc3339(at, 3),
+    )

@@ -1,0 +1,120 @@
+"""Chromium over a real server with the sample data. A page fails its test when its console shows an
+error, a script throws, or the content security policy is violated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.conftest import SECRET
+from tests.support.server import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+WIDE = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+NewContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Desk:
+    """A running server with the sample data and its demo password."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.url = server.url
+        self.password = (server.folder / "registro.db.demo").read_text().strip()
+
+    def sign_in(self, page: Page, user: str) -> None:
+        """Through the login form, as people do."""
+        page.goto(f"{self.url}/login")
+        page.fill("input[name=user]", user)
+        page.fill("input[name=pass]", self.password)
+        page.press("input[name=pass]", "Enter")
+        page.wait_for_url("**/soporte*")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """One server for the tests of a module; each uses people of its own."""
+    with Server(tmp_path_factory.mktemp("desk"), {"JWT_SECRET": SECRET}, fixtures=True) as server:
+        yield Desk(server)
+
+
+class Troubles(list[str]):
+    """What went wrong on the pages of a test. `expected` texts are left out."""
+
+    def __init__(self) -> None:
+        self.expected: list[str] = []
+
+    def note(self, text: str) -> None:
+        if not any(expected in text for expected in self.expected):
+            self.append(text)
+
+
+@pytest.fixture
+def troubles() -> Iterator[Troubles]:
+    found = Troubles()
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def new_context(browser: Browser, troubles: Troubles) -> Iterator[NewContext]:
+    """Makes browser contexts: separate people with cookies of their own."""
+    contexts: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(**({"viewport": WIDE, "locale": "es-ES"} | options))
+        context.set_default_timeout(8000)
+        context.on("page", lambda page: _watch(page, troubles))
+        contexts.append(context)
+        return context
+
+    expect.set_options(timeout=8000)
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(new_context: NewContext) -> Page:
+    """A page of one person."""
+    return new_context().new_page()
+
+
+def _watch(page: Page, troubles: Troubles) -> None:
+    page.on("pageerror", lambda error: troubles.note(f"script: {error}"))
+    page.on(
+        "console",
+        lambda message: (
+            troubles.note(f"console: {message.text}") if message.type == "error" else None
+        ),
+    )
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong with a page's accessibility."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{violation['id']} ({violation['impact']}): {node['html'][:200]}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
