@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 
 from registro.db.connection import Pool
@@ -20,15 +21,19 @@ log = logging.getLogger(__name__)
 POLL = 0.5
 """Seconds between looks for events of other processes."""
 
+PATIENCE = 0.05
+"""Seconds that the writer may take from its commit to its word."""
+
 Subscriber = Callable[[Sequence[Committed]], Awaitable[None]]
 
 
 class Feed:
     """Calls `subscribers` in turn with batches of events; one that fails does not stop others."""
 
-    def __init__(self, readers: Pool, poll: float = POLL) -> None:
+    def __init__(self, readers: Pool, poll: float = POLL, patience: float = PATIENCE) -> None:
         self._readers = readers
         self._poll = poll
+        self._patience = patience
         self._told: dict[int, Committed] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -51,7 +56,8 @@ class Feed:
         """What this process's writer committed (or found committed already)."""
         for one in batch:
             if one.row.position > self.position:
-                self._told[one.row.position] = one
+                # The first to tell is who sent it: repetitions are told of the same row again.
+                self._told.setdefault(one.row.position, one)
         self._wake.set()
 
     async def _run(self) -> None:
@@ -62,6 +68,7 @@ class Feed:
                 # What is told and does not come next has other processes' events before it.
                 while (self._told or not woken) and (missing := await self._missing()):
                     await self._hand_out(missing)
+                    await self._hand_out(self._in_order())
             except StoreError as error:
                 log.warning("the feed cannot read the log: %s", error)
                 await asyncio.sleep(self._poll)
@@ -84,10 +91,15 @@ class Feed:
         return batch
 
     async def _missing(self) -> list[Committed]:
-        """What the log has after our position, a page at most."""
+        """What other processes appended after our position, a page at most."""
         async with self._readers.connection() as connection:
             rows = await reader.read(connection, self.position)
-        return [self._told.pop(row.position, Committed(row, None)) for row in rows]
+        if rows and not self._told:
+            # They may be our own writer's, whose word is still on its way.
+            await asyncio.sleep(self._patience)
+        # It tells in the order of the log: what comes before its word is not its own.
+        told = min(self._told, default=math.inf)
+        return [Committed(row, None) for row in rows if row.position < told]
 
     async def _hand_out(self, batch: Sequence[Committed]) -> None:
         if not batch:

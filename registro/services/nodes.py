@@ -15,6 +15,7 @@ from functools import partial
 from uuid import uuid4
 
 from registro.db.connection import DatabaseConnection, Pool
+from registro.db.migrations import NODE
 from registro.errors import Conflict, StoreError, Unavailable
 from registro.events.record import Recorded
 from registro.events.store import Draft, draft
@@ -42,6 +43,7 @@ class Nodes:
         lease: float,
     ) -> None:
         self.id = str(uuid4())
+        self._started = _now()
         self._writer = writer
         self._readers = readers
         self._connect = connect
@@ -51,13 +53,7 @@ class Nodes:
         self._unwritten: deque[Draft] = deque()
 
     async def start(self) -> None:
-        self._connection = await self._connect().open()
-        await self._connection.execute(
-            "INSERT INTO node (id, started_at, lease_until) VALUES (:id, :now, :until)",
-            id=self.id,
-            now=_now(),
-            until=_now() + int(self._lease * 1e6),
-        )
+        await self._renew()
         await self._close_dead()
         self._task = asyncio.create_task(self._run(), name="node lease")
 
@@ -120,11 +116,9 @@ class Nodes:
     async def _renew(self) -> None:
         if self._connection is None or self._connection.broken:
             self._connection = await self._connect().open()
-        await self._connection.execute(
-            "UPDATE node SET lease_until = :until WHERE id = :id",
-            id=self.id,
-            until=_now() + int(self._lease * 1e6),
-        )
+        # Not an UPDATE: survivors may have forgotten a process that was asleep for long.
+        lease = (self.id, self._started, _now() + int(self._lease * 1e6))
+        await self._connection.upsert_many(NODE, NODE.name, [lease])
 
     async def _close_dead(self) -> None:
         """Closes connections of processes without a valid lease, then forgets those processes."""

@@ -12,11 +12,12 @@ _CAPACITY = 100_000
 
 
 class RateLimit:
-    """`rate` a second for each key, and `BURST` times as many at once; 0 means no limit."""
+    """`rate` a second for each key, and `burst` times as many (at least one) at once; a rate of 0
+    means no limit."""
 
     def __init__(self, rate: float, burst: float = BURST) -> None:
         self._rate = rate
-        self._size = rate * burst
+        self._size = max(1.0, rate * burst)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key: str, now: float | None = None) -> bool:

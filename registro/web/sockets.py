@@ -70,6 +70,7 @@ class Sockets:
         self._typing_rate = RateLimit(TYPING_RATE)
         self._connected: dict[str, bool] = {}
         self._changed_rows: set[str] = set()
+        self._closing = False
         self.server = SocketServer(
             on_join=self.join,
             on_leave=self.leave,
@@ -91,12 +92,13 @@ class Sockets:
         """Accepts a client or refuses it with the contract's texts."""
         request = cast(Request, environ["sanic.request"])
         try:
-            token = tokens.from_auth(auth) or tokens.from_cookies(request.headers.get("cookie"))
+            token = tokens.from_auth(auth) or tokens.from_cookies(_cookies(request))
             claims = tokens.verify(token, self._services.secrets)
             await self._admit(sid, claims, request)
         except TokenError as error:
             raise Refusal(str(error)) from None
-        except Unavailable:
+        except (Unavailable, asyncio.CancelledError):
+            # Cancelled because the client hung up: python-socketio would take that for consent.
             self._withdraw(sid)
             raise Refusal(tokens.UNAVAILABLE) from None
         except Exception as error:
@@ -105,6 +107,8 @@ class Sockets:
             raise Refusal(tokens.UNAVAILABLE) from error
 
     async def _admit(self, sid: str, claims: tokens.Claims, request: Request) -> None:
+        if self._closing:
+            raise Unavailable("the server is stopping")
         person = await self._person(claims)
         live = Live(sid, person, claims.key, claims.expires)
         # Known before the check: a revocation is either seen by the check or finds the socket.
@@ -161,7 +165,10 @@ class Sockets:
         host = environ.get("HTTP_HOST", "")
         if self._settings.trusted_proxies:
             host = environ.get("HTTP_X_FORWARDED_HOST", host).split(",")[0].strip()
-        return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+        try:
+            return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+        except ValueError:  # no URL at all
+            return False
 
     # How it ends
 
@@ -210,9 +217,11 @@ class Sockets:
 
     async def close(self) -> None:
         """Closes all sockets, at the server's end."""
+        self._closing = True
         for live in list(self._live.values()):
+            live.ending = live.ending or "server shutdown"
             await self.server.close_client(live.sid)
-            self._withdraw(live.sid, "server shutdown")
+            self._withdraw(live.sid)
         await self.server.close_all()
         await self.server.shutdown()
 
@@ -359,8 +368,10 @@ class Sockets:
             if row.type.startswith("connection:") and not row.erased
             if isinstance(event := row.event(), types.ConnectionOpened | types.ConnectionClosed)
         }
-        if not users or not self.server.has_participants(ADMINS):
-            self._connected.clear()
+        if not self.server.has_participants(ADMINS):
+            self._connected.clear()  # nobody has been told anything since
+            return
+        if not users:
             return
         states = await self._services.presence(users)
         people = await self._services.directory.by_ids(users)
@@ -397,6 +408,11 @@ def _message_id(row: Recorded, client_id: str | None) -> str:
     if isinstance(event, types.MessageSent):
         return event.client_id or row.id
     return client_id or row.id
+
+
+def _cookies(request: Request) -> str | None:
+    """All Cookie headers as one (RFC 6265 allows one; what is in a second one counts, too)."""
+    return "; ".join(request.headers.getall("cookie", [])) or None
 
 
 def _transport(request: Request) -> Any:

@@ -4,7 +4,9 @@ Written against python-socketio 5.18 and python-engineio 4.15; the comments name
 
 - JSON by orjson, with the standard library where orjson refuses (lone surrogates).
 - Long polls may bring as many packets as fit into 1 MiB; theirs drops all after the sixteenth.
-- What cannot be decoded closes the connection; theirs answers 200 and goes on.
+- What cannot be decoded, or is too large in one piece or in several, closes the connection; theirs
+  answers 200 and goes on, or gathers it all.
+- An upgrade to websocket that fails leaves the long poll working.
 - A client's own `connect` and `disconnect` packets never reach the handlers of those names.
 - Events of one client are handled in the order sent; an answer that takes time (a commit) is
   awaited apart, so that neither pongs nor later events wait for it.
@@ -29,7 +31,8 @@ import socketio
 from engineio.async_drivers.sanic import WebSocket
 from engineio.packet import packet_names
 from engineio.payload import Payload
-from sanic import text
+from sanic import Request, text
+from sanic.exceptions import PayloadTooLarge
 
 from registro.errors import Refused
 
@@ -37,6 +40,9 @@ log = logging.getLogger(__name__)
 
 MAX_FRAME = 1 << 20
 """Bytes in one frame or one POST."""
+
+MAX_ATTACHMENTS = 10
+"""Pieces of bytes that one event may have. No event of ours takes any."""
 
 JOIN_TIMEOUT = 10
 """Seconds in which a transport has to send CONNECT."""
@@ -77,6 +83,14 @@ class Json:
 
 
 class _WebSocket(WebSocket):  # type: ignore[misc]
+    async def __call__(self, environ: Mapping[str, Any]) -> Any:
+        """Lets the long poll go on after an upgrade that failed; the original may leave it
+        holding everything back for ever."""
+        try:
+            return await super().__call__(environ)
+        finally:
+            self.handler.__self__.upgrading = False
+
     async def wait(self) -> Any:
         """Ends at a frame that is no packet; the original raises, and leaves the session open."""
         data = await super().wait()
@@ -147,6 +161,22 @@ async def abort(engine: engineio.AsyncServer, eio_sid: str) -> None:
     socket.queue.put_nowait(None)  # ends the websocket's writer, which then closes the websocket
 
 
+def _check_attachment(packet: socketio.packet.Packet | None, data: Any) -> None:
+    """Raises ValueError for what may not follow a packet that announced bytes."""
+    if packet is None:
+        return
+    if not isinstance(data, bytes):
+        raise ValueError("text where bytes were announced")
+    if sum(map(len, packet.attachments)) + len(data) > MAX_FRAME:
+        raise ValueError("more bytes than a frame may have")
+
+
+def _check_announced(packet: socketio.packet.Packet | None) -> None:
+    """Raises ValueError for a packet that announces more pieces of bytes than it may."""
+    if packet is not None and packet.attachment_count > MAX_ATTACHMENTS:
+        raise ValueError("too many pieces of bytes")
+
+
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     """A Socket.IO server whose handlers are in `on_event`; see the module for what differs.
 
@@ -183,6 +213,16 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
         return _Engine
+
+    def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
+        """Puts the server on a Sanic application."""
+        super().attach(app, socketio_path)
+        app.add_signal(self._end_too_large, "http.lifecycle.exception")
+
+    async def _end_too_large(self, request: Request | None, exception: Exception) -> None:
+        """Ends the session of a POST so large that Sanic does not let us see it."""
+        if request is not None and isinstance(exception, PayloadTooLarge):
+            await abort(self.eio, request.args.get("sid"))
 
     def on_event(self, name: str, handler: Handler) -> None:
         self._events[name] = handler
@@ -273,7 +313,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         try:
+            _check_attachment(self._binary_packet.get(eio_sid), data)
             await super()._handle_eio_message(eio_sid, data)
+            _check_announced(self._binary_packet.get(eio_sid))
         except Exception as error:  # noqa: BLE001 - whatever the decoder stumbles over
             log.info("a packet that cannot be decoded: %s", type(error).__name__)
             self._binary_packet.pop(eio_sid, None)

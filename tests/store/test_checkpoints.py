@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from registro.db.connection import DatabaseConnection
+from registro.db.connection import DatabaseConnection, Pool
 from registro.errors import NoteError, StoreError
 from registro.events import merkle, note, reader
 from registro.events.note import Signer
@@ -17,6 +18,7 @@ from registro.events.types import DESK, MessageSent
 from registro.services import checkpoints
 from tests.support import logs
 from tests.support.histories import USERS, registrations
+from tests.support.waiting import until
 
 SIGNER = Signer("example.org/registro", b"k" * 32)
 STREAM = f"conversation/{uuid4()}"
@@ -143,3 +145,27 @@ async def test_a_moment_is_found_by_halving(connection: DatabaseConnection) -> N
         moment = logs.NOW + n * 1_000_000
         assert await reader.last_position_before(connection, moment) == n
     assert await reader.last_position_before(connection, logs.NOW * 2) == 5
+
+
+async def test_checkpoints_are_written_at_intervals_when_the_log_has_grown(
+    database_url: str, connection: DatabaseConnection, tmp_path: Path
+) -> None:
+    key, folder = tmp_path / "key", tmp_path / "checkpoints"
+    folder.mkdir()
+    verifier = checkpoints.new_key(key, "example.org/log")
+    pool = Pool(database_url)
+    writing = checkpoints.Checkpoints(pool, key, folder, seconds=0.02)
+    await writing.start()
+    try:
+        for size in (3, 8):
+            await a_log(connection, size - (await reader.head(connection)).position)
+            path = folder / f"{size:016d}.checkpoint"
+            await until(path.exists)
+            checkpoint = note.parse_checkpoint(note.open_note(path.read_text(), verifier))
+            assert (checkpoint.origin, checkpoint.size) == ("example.org/log", size)
+            assert checkpoint.root == await checkpoints.root_at(connection, size)
+        await asyncio.sleep(0.1)
+        assert {path.name for path in folder.iterdir()} <= {f"{n:016d}.checkpoint" for n in (3, 8)}
+    finally:
+        await writing.stop()
+        await pool.close()

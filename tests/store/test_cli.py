@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click.testing
@@ -11,16 +14,18 @@ import pytest
 from registro.cli import main
 from tests.conftest import SECRET
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 class Shell:
     """Runs commands in a folder with a database of their own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._environ = {"DATABASE_URL": f"sqlite:///{folder}/registro.db", "JWT_SECRET": SECRET}
+        self.environ = {"DATABASE_URL": f"sqlite:///{folder}/registro.db", "JWT_SECRET": SECRET}
 
     def run(self, *arguments: str, expect: int = 0, **environ: str) -> str:
-        result = click.testing.CliRunner(env=self._environ | environ).invoke(
+        result = click.testing.CliRunner(env=self.environ | environ).invoke(
             main, list(arguments), catch_exceptions=False
         )
         assert result.exit_code == expect, result.output
@@ -176,3 +181,15 @@ def test_a_checkpoint_of_another_log_is_a_finding(shell: Shell, desk: Shell) -> 
     shell.run("checkpoint", "--key", "key", "--to", "mine.checkpoint")
     path = str(shell.folder / "mine.checkpoint")
     assert "position 1: checkpoint" in desk.run("log", "verify", "--checkpoint", path, expect=1)
+
+
+def test_the_tail_follows_what_another_process_appends(shell: Shell) -> None:
+    shell.run("user", "add", "ana", "--password", "caballo correcto 7")
+    command = [sys.executable, "-m", "registro", "log", "tail", "-n", "1", "--follow", "--json"]
+    environ = {**os.environ, **shell.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ, cwd=shell.folder) as tail:
+        assert tail.stdout is not None
+        assert json.loads(tail.stdout.readline())["payload"]["user"] == "ana"
+        shell.run("user", "add", "eva", "--password", "caballo correcto 7")
+        assert json.loads(tail.stdout.readline())["payload"]["user"] == "eva"
+        tail.terminate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -88,3 +89,50 @@ def test_health_is_told(site: Site) -> None:
     client = site.client()
     assert client.get("/salud/viva").json() == {"ok": True}
     assert client.get("/salud/lista").json() == {"ok": True}
+
+
+def _mismatch(value: Any, schema: dict[str, Any], document: dict[str, Any], at: str) -> list[str]:
+    """Where a value is not what a schema of ours says."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return _mismatch(value, document["components"]["schemas"][name], document, at)
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if not any(isinstance(value, TYPES[type_]) for type_ in types):
+        return [f"{at}: {value!r} is not {types}"]
+    if isinstance(value, list):
+        items = enumerate(value)
+        return [
+            m for n, one in items for m in _mismatch(one, schema["items"], document, f"{at}[{n}]")
+        ]
+    if isinstance(value, dict) and "properties" in schema:
+        unknown = [
+            f"{at}.{key} is not documented" for key in value.keys() - schema["properties"].keys()
+        ]
+        missing = [
+            f"{at}.{key} is missing" for key in schema.get("required", ()) if key not in value
+        ]
+        inner = [
+            m
+            for key, one in value.items()
+            if key in schema["properties"]
+            for m in _mismatch(one, schema["properties"][key], document, f"{at}.{key}")
+        ]
+        return unknown + missing + inner
+    return []
+
+
+TYPES: dict[str, Any] = {
+    "string": str, "integer": int, "boolean": bool, "array": list, "object": dict,
+    "null": type(None),
+}  # fmt: skip
+
+
+def test_the_answers_are_what_the_openapi_document_says(site: Site) -> None:
+    admin = site.as_(ADMIN, "admin")
+    document = admin.get("/api-docs/openapi.json").json()
+    assert len(document["paths"]) >= 5
+    for path, operations in document["paths"].items():
+        schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        answer = admin.get(path, params={"con": USER})
+        assert answer.status_code == 200, path
+        assert _mismatch(answer.json(), schema, document, path) == []
