@@ -50,7 +50,9 @@ async def answer(request: Request, exception: Exception) -> HTTPResponse:
     reference = secrets.token_hex(5)
     status, headers = _status(exception)
     words = _BY_STATUS.get(status, _BY_STATUS[400] if status < 500 else _UNEXPECTED)
-    if words is _UNEXPECTED:
+    if _is_gone(exception):
+        log.info("request %s: the client hung up before the answer", reference)
+    elif words is _UNEXPECTED:
         log.error("request %s failed", reference, exc_info=exception)
     elif status == 503:
         log.warning("request %s: the store is away: %s", reference, exception)
@@ -65,6 +67,14 @@ async def answer(request: Request, exception: Exception) -> HTTPResponse:
         status, words.kind, reference, retry if request.method == "GET" and status >= 500 else None
     )
     return await views.respond(request, view, status, headers=headers)
+
+
+def _is_gone(exception: Exception) -> bool:
+    """Whether an answer could not be written because nobody reads any more; uvloop says so with a
+    RuntimeError."""
+    return isinstance(exception, ConnectionError) or (
+        isinstance(exception, RuntimeError) and "write_eof" in str(exception)
+    )
 
 
 def _status(exception: Exception) -> tuple[int, dict[str, str]]:

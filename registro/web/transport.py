@@ -83,11 +83,13 @@ class Json:
 
 
 class _WebSocket(WebSocket):  # type: ignore[misc]
-    async def __call__(self, environ: Mapping[str, Any]) -> Any:
+    async def __call__(self, environ: Mapping[str, Any]) -> None:
         """Lets the long poll go on after an upgrade that failed; the original may leave it
-        holding everything back for ever."""
+        holding everything back for ever, and sends an HTTP response down the websocket."""
         try:
-            return await super().__call__(environ)
+            await super().__call__(environ)
+        except asyncio.CancelledError:
+            pass  # Sanic's word for a websocket that is gone
         finally:
             self.handler.__self__.upgrading = False
 
@@ -138,10 +140,13 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
             response = text("The session has ended", 400)
         if posting and socket.closed:
             socket.queue.put_nowait(None)
-        if request.transport is None:
+        if response is not None and request.transport is None:
             # Nobody is there to be answered; Sanic takes it as a request that was cut off.
             raise asyncio.CancelledError
         return response
+
+    # With this Sanic takes None, what a websocket ends with, for an answer.
+    handle_request.is_websocket = True  # type: ignore[attr-defined]
 
 
 def _decodes(body: bytes) -> bool:

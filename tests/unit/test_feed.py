@@ -3,29 +3,132 @@ from, whoever commits them and whenever that is said."""
 
 import asyncio
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import pytest
 
+from registro.errors import Unavailable
+from registro.events.writer import Committed
 from registro.services import feed
+from registro.services.feed import Feed
+from tests.support.waiting import until
+
+
+class Row(NamedTuple):
+    position: int
 
 
 class Log:
-    """A log that this process and others append to. Stands in for the pool of readers, too."""
+    """A log that this process and others append to, and a running feed that follows it."""
 
-    def __init__(self):
-        self.rows = []
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.away = False
+        self.heard: list[tuple[int, object]] = []
+        self.feed = Feed(self, poll=0.02, patience=0.02)
+        self.feed.subscribers.append(self._hear)
 
     @asynccontextmanager
     async def connection(self):
         yield self
 
-    async def read(self, _, after, limit=1000):
+    async def head(self, _):
+        return Row(len(self.rows))
+
+    async def read(self, _, after):
         await asyncio.sleep(0)
-        return self.rows[after : after + limit]
+        if self.away:
+            raise Unavailable("away")
+        return self.rows[after:]
+
+    async def _hear(self, batch):
+        self.heard += [(one.row.position, one.origin) for one in batch]
+
+    def commit(self, count=1):
+        """Appends some rows, and says nothing of it."""
+        for _ in range(count):
+            self.rows.append(Row(len(self.rows) + 1))
+
+    def tell(self, *positions, origin="ours"):
+        self.feed.committed([Committed(Row(position), origin) for position in positions])
+
+    async def hears(self, *expected):
+        """Waits for so many events, and a few polls longer for more."""
+        await until(lambda: len(self.heard) >= len(expected), 5)
+        await asyncio.sleep(0.1)
+        assert self.heard == list(expected)
 
 
 @pytest.fixture
 async def log(monkeypatch):
     log = Log()
     monkeypatch.setattr(feed.reader, "read", log.read)
-    return log
+    monkeypatch.setattr(feed.reader, "head", log.head)
+    await log.feed.start()
+    yield log
+    await log.feed.stop()
+
+
+async def test_what_the_writer_tells_is_handed_out_at_once(log):
+    log.commit(3)
+    log.tell(1, 2, 3)
+    await asyncio.sleep(0.01)
+    assert log.heard == [(1, "ours"), (2, "ours"), (3, "ours")]
+
+
+async def test_what_nobody_tells_is_found(log):
+    log.commit(2)
+    await log.hears((1, None), (2, None))
+
+
+async def test_what_others_commit_in_between_keeps_its_place(log):
+    log.commit(4)
+    log.tell(2)
+    log.tell(4)
+    await log.hears((1, None), (2, "ours"), (3, None), (4, "ours"))
+
+
+async def test_what_is_read_before_the_writers_word_is_still_ours(log):
+    log.commit(2)
+    await asyncio.sleep(0.03)  # a poll has read it
+    assert log.heard == []
+    log.tell(1, 2)
+    await log.hears((1, "ours"), (2, "ours"))
+
+
+async def test_what_is_read_along_with_others_events_is_still_ours(log):
+    log.commit(4)  # the first is foreign
+    log.tell(2)
+    log.feed._wake.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    log.tell(3, 4)
+    await log.hears((1, None), (2, "ours"), (3, "ours"), (4, "ours"))
+
+
+async def test_a_repetition_does_not_change_who_sent_it(log):
+    log.commit(1)
+    log.tell(1, origin="first")
+    log.tell(1, origin="second")
+    await log.hears((1, "first"))
+    log.tell(1, origin="third")
+    await log.hears((1, "first"))
+
+
+async def test_one_subscriber_that_fails_does_not_stop_the_others(log):
+    async def fail(_):
+        raise ValueError("no")
+
+    log.feed.subscribers.insert(0, fail)
+    log.commit(2)
+    log.tell(1)
+    await log.hears((1, "ours"), (2, None))
+
+
+async def test_a_log_that_cannot_be_read_is_read_later(log):
+    log.away = True
+    log.commit(2)
+    log.tell(2)
+    await asyncio.sleep(0.05)
+    log.away = False
+    await log.hears((1, None), (2, "ours"))
