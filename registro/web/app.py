@@ -43,6 +43,7 @@ def create(settings: Settings, name: str = "registro") -> App:
             "cors": False,
             "http_all_methods": False,
             "oas": False,
+            "templating_enable_async": False,  # nothing in a template waits
             "templating_path_to_templates": str(views.TEMPLATES),
         },
     )

@@ -8,10 +8,11 @@ import time
 
 import jwt
 import pytest
+from websockets import Headers
 
 from tests.conftest import SECRET
 from tests.support.clients import until
-from tests.support.raw import RAW
+from tests.support.raw import RAW, RawWebSocket
 from tests.support.server import Server
 from tests.support.world import name, stored
 
@@ -97,11 +98,37 @@ def test_two_token_cookies_are_refused_even_if_both_are_good(world):
     assert world.open(f"token={mint()}; token={mint()}").refusal() == INVALID
 
 
+def refusal(server, *headers):
+    """What a websocket that sends just these headers is told."""
+    with RawWebSocket(server.url, Headers(headers)) as raw:
+        raw.send("40")
+        return json.loads(str(raw.receive())[2:])["message"]
+
+
+def test_cookies_in_two_headers_are_cookies_of_one_request(server):
+    token, other = f"token={mint()}", f"token={mint(user=name())}"
+    assert refusal(server, ("Cookie", token), ("Cookie", other)) == INVALID
+    assert refusal(server, ("Cookie", "lang=es"), ("Cookie", "xtoken=1")) == NO_TOKEN
+    with RawWebSocket(server.url, Headers([("Cookie", "lang=es"), ("Cookie", other)])) as raw:
+        assert raw.join().call("mensaje_privado", {"para": "admin", "mensaje": "hola"})["ok"]
+
+
+def test_an_empty_cookie_header_is_as_good_as_none(server):
+    assert refusal(server, ("Cookie", "")) == NOT_AUTHENTICATED
+    assert refusal(server) == NOT_AUTHENTICATED
+
+
+def test_a_token_in_quotes_is_a_token(world):
+    cookie = f'token="{world.server.token(name())}"'
+    assert world.open(cookie).connected().say("admin", "hola")["ok"]
+
+
 @pytest.mark.parametrize(
     "claims",
     [
         {"aud": "elsewhere"}, {"aud": 7}, {"sub": 7}, {"jti": {}}, {"iat": "yesterday"},
         {"iat": 1e12}, {"nbf": 9999999999}, {"iss": []}, {"extra": {"deep": [1, None]}},
+        {"exp": 10**400}, {"exp": 9999999999.5},
     ],
 )  # fmt: skip
 def test_other_claims_are_ignored_whatever_they_hold(websockets, claims):
@@ -295,6 +322,8 @@ def test_a_strange_origin_is_refused(server, transport):
         "null",
         f"{server.url}.evil.example",
         "http://127.0.0.1",
+        "http://[",
+        "x",
     ):
         with pytest.raises(Exception, match=r"400|403"):
             RAW[transport](server.url, {"Cookie": cookie, "Origin": origin})

@@ -39,6 +39,17 @@ def test_a_second_tab_changes_nothing_until_the_last_one_is_closed(world):
     assert wait_for(admin, user, 2)["conectado"] is False
 
 
+def test_what_admins_know_already_is_not_told_again(world):
+    admin, user = world.admin(), name()
+    tab = world.user(user)
+    wait_for(admin, user, 1)
+    tab.say("admin", "hola")  # events of other kinds in between
+    other = world.user(user)
+    other.close()
+    world.settle(tab, admin)
+    assert [p["conectado"] for p in presence(admin, user)] == [True]
+
+
 def test_users_see_nothing_of_who_is_there(world):
     user, other = world.user(), world.user()
     other.close()

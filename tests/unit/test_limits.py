@@ -19,6 +19,13 @@ def test_twenty_times_the_rate_may_come_at_once_and_then_the_rate():
     assert taken(limit, 1000, 1000.0) == 100
 
 
+def test_a_rate_below_one_message_in_twenty_seconds_lets_one_through_at_a_time():
+    limit = RateLimit(0.01)
+    assert taken(limit, 10, 0.0) == 1
+    assert taken(limit, 10, 99.0) == 0
+    assert taken(limit, 10, 101.0) == 1
+
+
 def test_everybody_has_a_bucket_of_their_own():
     limit = RateLimit(1)
     assert taken(limit, 30, 0.0, "ada") == taken(limit, 30, 0.0, "bea") == 20

@@ -83,6 +83,38 @@ def test_a_cookie_header_without_one_token_is_refused(header, message):
         tokens.from_cookies(header)
 
 
+@given(st.text('token=; "x\u00f1\ud800', max_size=40) | st.text(max_size=40))
+def test_any_cookie_header_has_one_token_or_is_refused(header):
+    try:
+        assert tokens.from_cookies(header)
+    except TokenError as error:
+        assert str(error) in ("No autenticado", "Token no proporcionado", "Token inválido")  # noqa: PT017 - any other error is a failure
+
+
+@given(st.recursive(st.none() | st.integers() | st.floats() | st.text() | st.booleans(),
+                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
+def test_any_auth_has_a_token_or_none_or_is_refused(auth):
+    for value in (auth, {"token": auth}):
+        try:
+            assert tokens.from_auth(value) is None or isinstance(value["token"], str)
+        except TokenError as error:
+            assert str(error) == "Token inválido"  # noqa: PT017 - any other error is a failure
+
+
+@given(st.dictionaries(st.sampled_from(["user", "name", "rol", "exp", "iat", "nbf", "aud"]),
+                       st.none() | st.integers() | st.text() | st.lists(st.integers(), max_size=2),
+                       max_size=7))  # fmt: skip
+def test_any_claims_that_are_signed_are_believed_or_refused(claims):
+    try:
+        assert tokens.verify(signed(**claims), [SECRET], now=NOW).user
+    except TokenError as error:
+        assert str(error) == "Token inválido"  # noqa: PT017 - any other error is a failure
+
+
+def test_a_time_too_far_away_for_any_clock_is_for_ever():
+    assert tokens.verify(signed(exp=10**400), [SECRET], now=NOW).expires == 2**53
+
+
 @pytest.mark.parametrize("header", ["token=a.b=c", "x=1;token=a.b=c", ' token="a.b=c" ; xtoken=2'])
 def test_the_token_is_found_among_cookies(header):
     assert tokens.from_cookies(header) == "a.b=c"
