@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -30,6 +31,8 @@ from registro.web.transport import Answer, SocketServer
 
 log = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
+
 MAX_CLIENT = 200
 """Characters of the User-Agent that are recorded."""
 
@@ -38,6 +41,9 @@ TYPING_RATE = 2
 
 ROWS_DELAY = 0.25
 """Seconds in which changes of an inbox row are gathered into one `conversacion`."""
+
+RETRY = 0.5
+"""Seconds between attempts to deliver while the store is away."""
 
 FAREWELL = 1
 """Seconds in which a client may fetch its `sesion_termina` before it is closed."""
@@ -295,33 +301,38 @@ class Sockets:
     # What clients are told
 
     async def deliver(self, batch: Sequence[Committed]) -> None:
-        """Sends committed events to whom they concern, in log order."""
-        people = await self._services.chat.people_of(row for row, _ in batch)
+        """Sends committed events to whom they concern, in log order; late while the store, which
+        knows whom, is away."""
+        rows = [row for row, _ in batch]
+        people = await _insist(partial(self._services.chat.people_of, rows))
         for row, origin in batch:
-            if row.erased:
-                continue
-            event = row.event()
+            event = None if row.erased else row.event()
             if isinstance(event, types.MessageSent):
                 sent = sent_message(row, event, people)
                 sender = people.get(event.sender)
                 for emission in delivery.message(sent, sender is not None and sender.is_admin):
                     self._emit(emission, origin)
-            elif isinstance(event, types.ConversationRead):
-                await self._deliver_read(event, origin)
-            elif isinstance(event, types.LogErased):
-                await self._deliver_erasure(event)
-            elif isinstance(event, types.SessionEnded):
-                self._end_all(event.user, "revocada", event.key)
-            elif isinstance(event, types.UserDisabled):
-                self._end_all(row.stream.partition("/")[2], "deshabilitado")
-            elif isinstance(event, types.UserRoleChanged):
-                await self._change_role(row.stream.partition("/")[2], event.role)
+            elif event is not None:
+                await _insist(partial(self._deliver_other, row, event, origin))
         self._note_changed_rows(
             row.stream.partition("/")[2]
             for row, _ in batch
             if row.type in (types.MessageSent.type, types.ConversationRead.type)
         )
         await self._deliver_presence(batch)
+
+    async def _deliver_other(self, row: Recorded, event: types.Event, origin: object) -> None:
+        """What is no message. Doing it again does no harm."""
+        if isinstance(event, types.ConversationRead):
+            await self._deliver_read(event, origin)
+        elif isinstance(event, types.LogErased):
+            await self._deliver_erasure(event)
+        elif isinstance(event, types.SessionEnded):
+            self._end_all(event.user, "revocada", event.key)
+        elif isinstance(event, types.UserDisabled):
+            self._end_all(row.stream.partition("/")[2], "deshabilitado")
+        elif isinstance(event, types.UserRoleChanged):
+            await self._change_role(row.stream.partition("/")[2], event.role)
 
     async def _deliver_erasure(self, event: types.LogErased) -> None:
         messages = await self._services.erasures.messages(event)
@@ -400,6 +411,16 @@ class Sockets:
         self.server.deliver(
             emission.event, emission.payload, emission.rooms, emission.except_rooms, origin
         )
+
+
+async def _insist(read: Callable[[], Awaitable[_T]]) -> _T:
+    """Awaits something that needs the store, until the store is there for it."""
+    while True:
+        try:
+            return await read()
+        except Unavailable as error:
+            log.warning("what was committed cannot be delivered yet: %s", error)
+            await asyncio.sleep(RETRY)
 
 
 def _message_id(row: Recorded, client_id: str | None) -> str:

@@ -52,8 +52,6 @@ REFUSAL_GRACE = 1
 
 _NOBODY: Mapping[str, str] = MappingProxyType({})
 
-RESERVED = frozenset({"connect", "disconnect", "connect_error"})
-
 Answer = Mapping[str, Any] | Awaitable[Mapping[str, Any]]
 Handler = Callable[[str, Any], Awaitable[Answer]]
 """(sid, first argument) → the acknowledgement, or what to await for it."""
@@ -342,7 +340,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         name = data[0] if isinstance(data, list) and data else None
         handler = self._events.get(name) if isinstance(name, str) else None
         try:
-            if handler is None or name in RESERVED:
+            if handler is None:
                 raise Refused("datos_invalidos")
             return await handler(sid, data[1] if len(data) > 1 else None)
         except Exception as error:  # noqa: BLE001 - one client's event harms nobody else

@@ -25,8 +25,10 @@ PHONE = {"width": 390, "height": 844}
 NewContext = Callable[..., BrowserContext]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser. It lives no longer than a module: while it does, Playwright runs an event loop in
+    this thread, and asynchronous tests cannot run theirs."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         yield browser

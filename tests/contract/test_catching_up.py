@@ -107,6 +107,7 @@ def test_unknown_and_foreign_conversations_are_left_out_silently(world):
 def test_what_is_missed_and_what_is_delivered_leave_no_gap(world):
     admin, user = world.admin(), world.user()
     send(admin, user.user, 5)
+    user.next("mensaje_recibido", 5)
     user.close()
     user.closed()
     send(admin, user.user, 5)

@@ -118,11 +118,39 @@ def test_nothing_acknowledged_is_lost_in_thirty_crashes(server, node):
 
 
 def test_nothing_acknowledged_is_lost_when_the_server_is_stopped(server, node):
-    codes = []
+    codes, begin = [], time.monotonic()
     interrupt(server, node, lambda: codes.append(server.stop()))
     assert codes == [0]
+    assert time.monotonic() - begin < 10
     assert open_connections(server) == set()
     server.registro("log", "verify")
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_who_comes_back_while_the_server_stops_is_not_left_open(server, node, transport):
+    world = World(server, node, transport)
+    back = {"reconnection": True, "reconnectionDelay": 1, "reconnectionDelayMax": 5}
+    clients = [world.open(f"token={server.token(name())}", **back).connected() for _ in range(20)]
+    begin = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - begin < 10
+    for client in clients:
+        client.close()
+    assert open_connections(server) == set()
+    reasons = {e["reason"] for e in stored(server, "connection:closed")}
+    assert "server shutdown" in reasons
+    assert "crash" not in reasons
+
+
+def test_a_stopping_server_does_not_wait_for_long_polls_that_are_over(server, node):
+    world = World(server, node, "polling")
+    user = world.user()
+    user.close()
+    user.closed()
+    begin = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - begin < 5
+    assert "Traceback" not in server.output()
 
 
 def synced(trace: Path) -> list[float]:

@@ -119,7 +119,10 @@ export class ChatClient extends EventTarget {
     socket.on("escribiendo", (what) => this.#tell("typing", what));
     socket.on("presencia", (what) => this.#tell("presence", what));
     socket.on("conversacion", (row) => this.#tell("row", row));
-    socket.on("sesion_termina", ({ motivo }) => this.#end(motivo));
+    socket.on("sesion_termina", ({ motivo }) => {
+      // A token that ran out may have been renewed by another tab: connecting again finds out.
+      if (motivo !== "caducada") this.#end(motivo);
+    });
   }
 
   #end(motivo) {

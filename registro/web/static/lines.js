@@ -57,6 +57,11 @@ export class Lines {
     return lines.length ? Number(lines[lines.length - 1].dataset.seq) : 0;
   }
 
+  /** Whether the end of the thread is in view. */
+  get atEnd() {
+    return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 120;
+  }
+
   toEnd() {
     this.log.scrollTop = this.log.scrollHeight;
   }
@@ -65,7 +70,7 @@ export class Lines {
   add(message) {
     const waiting = this.#byId(message.id);
     if (this.list.querySelector(`[data-seq="${message.seq}"]`)) return;
-    const near = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 120;
+    const near = this.atEnd;
     waiting?.remove(); // before the line is made: it would follow itself
     const line = this.#line(message, "sent");
     const before = this.list.querySelector(".line:not([data-seq])");

@@ -5,6 +5,7 @@ import { keepSession } from "./session.js";
 import { say } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
+const READ_AFTER = 1000;
 const TYPING_EVERY = 2000;
 const TYPING_FOR = 4000;
 
@@ -47,11 +48,17 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
     return what.conversacion === conversation;
   };
   let told = 0;
+  let reading;
+  const looking = () => document.visibilityState === "visible" && document.hasFocus() && lines.atEnd;
+  /** Opening is not reading: the end of the thread has to be looked at for a moment. */
   const tellRead = () => {
-    const seq = lines.last;
-    if (document.visibilityState !== "visible" || !document.hasFocus() || !conversation || seq <= told) return;
-    told = seq;
-    client.read(conversation, seq);
+    clearTimeout(reading);
+    reading = setTimeout(() => {
+      const seq = lines.last;
+      if (!looking() || !conversation || seq <= told) return;
+      told = seq;
+      client.read(conversation, seq);
+    }, READ_AFTER);
   };
 
   client.addEventListener("message", ({ detail }) => {
@@ -69,11 +76,12 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
   client.addEventListener("connection", ({ detail }) => {
     if (detail === "online") {
       told = 0;
-      setTimeout(tellRead, 300);
+      tellRead();
     }
   });
   for (const type of ["focus", "pointerdown"]) window.addEventListener(type, tellRead);
   document.addEventListener("visibilitychange", tellRead);
+  $("log").addEventListener("scroll", tellRead, { passive: true });
 
   const typing = $("typing");
   let typingEnds;

@@ -1,0 +1,60 @@
+"""What was committed is delivered, even if the store goes away before it is known to whom."""
+
+import itertools
+
+import pytest
+
+from registro.errors import Unavailable
+from registro.services import Services
+from registro.web import sockets
+from registro.web.sockets import Sockets
+from tests.conftest import settings_for
+from tests.support.waiting import until
+
+
+@pytest.fixture
+async def services(tmp_path):
+    services = Services(settings_for(f"sqlite:///{tmp_path}/registro.db"))
+    yield services
+    await services.stop()
+
+
+@pytest.fixture
+async def told(services, monkeypatch):
+    """What the sockets of these services tell, without a web server: event and seq."""
+    monkeypatch.setattr(sockets, "RETRY", 0.01)
+    running, told = Sockets(services), []
+    monkeypatch.setattr(
+        running.server, "deliver", lambda event, payload, *_: told.append((event, payload["seq"]))
+    )
+    await services.start()
+    return told
+
+
+def fails_twice(function):
+    """The same function of a store that is away for the first two calls."""
+    calls = itertools.count()
+
+    async def failing(*arguments):
+        if next(calls) < 2:
+            raise Unavailable("away")
+        return await function(*arguments)
+
+    return failing
+
+
+async def test_what_cannot_be_delivered_now_is_delivered_later_once_and_in_order(
+    services, told, monkeypatch
+):
+    ada = await services.accounts.register("ada", "Ada", "user", "form")
+    root = await services.accounts.register("root", "Root", "admin", "form")
+    services.directory.by_ids = fails_twice(services.directory.by_ids)
+    monkeypatch.setattr(sockets, "standing", fails_twice(sockets.standing))
+    first = await (await services.chat.send(ada, "admin", "uno", None, None, None)).stored()
+    await services.chat.mark_read(root, first.stream.partition("/")[2], 1, None)
+    await (await services.chat.send(ada, "admin", "dos", None, None, None)).stored()
+    await until(lambda: ("mensaje_enviado", 2) in told)
+    assert told == [
+        ("mensaje_recibido", 1), ("mensaje_enviado", 1), ("leido", 1),
+        ("mensaje_recibido", 2), ("mensaje_enviado", 2),
+    ]  # fmt: skip
