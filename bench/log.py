@@ -40,7 +40,7 @@ from tests.support.databases import DatabaseServer  # noqa: E402
 from tests.support.histories import USERS, registrations  # noqa: E402
 
 TEXT = "Hola, quería preguntar por el pedido 4711: todavía no ha llegado. ¿Qué puedo hacer? " * 2
-EVENTSOURCING = Path("/tmp/registro-eventsourcing")
+EVENTSOURCING = Path(tempfile.gettempdir()) / "registro-eventsourcing"
 PROCESSES = 4
 CALLERS = (64, 8, 1)  # the first says how large a batch the raw loop gets
 

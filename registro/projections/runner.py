@@ -164,6 +164,9 @@ async def ensure(connection: Connection) -> None:
 
 async def _build(connection: Connection, projection: Projection) -> None:
     for table in projection.tables:
+        # A crash half-way through building leaves a table behind where DDL commits by itself.
+        if await connection.fetch_value(connection.dialect.table_exists(), name=table.name):
+            await connection.execute(f"DROP TABLE {table.name}")
         for statement in connection.dialect.create_table(table, table.name):
             await connection.execute(statement)
     after = 0

@@ -225,3 +225,15 @@ async def test_with_the_least_privileges_the_log_cannot_be_changed(
     with pytest.raises(Exception, match="denied"):
         await connection.execute(statement)
     await connection.close()
+
+
+async def test_a_projection_whose_building_crashed_is_built_anew(database_url: str) -> None:
+    connection = await DatabaseConnection(database_url).open()
+    try:
+        await migrations.migrate(connection, runner.ensure)
+        await connection.execute("DELETE FROM projection WHERE name = 'messages'")
+        await migrations.migrate(connection, runner.ensure)
+        names = await connection.fetch_all("SELECT name FROM projection ORDER BY name")
+        assert [row[0] for row in names] == sorted(p.name for p in runner.PROJECTIONS)
+    finally:
+        await connection.close()
