@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import quote
 
 from sanic import HTTPResponse, Request
@@ -135,6 +136,8 @@ async def _row(services: Services, who: Visitor, con: str | None) -> Row | None:
 async def renew(request: Request, who: Visitor) -> HTTPResponse:
     """`POST /api/sesion`: another token for our pages' next hour, up to 12 hours after login."""
     services: Services = request.app.ctx.services
+    if who.expires - time.time() > tokens.LIFETIME / 2:
+        return json({"expira": int(who.expires)})  # asking often makes no events
     token = tokens.mint(who.person, services.settings.jwt_secret)
     try:
         if not who.known:

@@ -48,9 +48,12 @@ def test_several_senders_at_once_are_each_in_order_and_gapless(world):
 
 def test_two_people_writing_into_one_conversation_see_one_order(world):
     admin, user, watcher = world.admin(), world.user(), world.admin()
+    answers = []
     for number in range(100):
-        user.tell("mensaje_privado", {"para": "admin", "mensaje": f"pregunta {number}"})
-        admin.tell("mensaje_privado", {"para": user.user, "mensaje": f"respuesta {number}"})
+        for writer, para, text in ((user, "admin", "pregunta"), (admin, user.user, "respuesta")):
+            payload = {"para": para, "mensaje": f"{text} {number}"}
+            answers.append(writer.emit("mensaje_privado", payload))
+    assert all(answer.value["ok"] for answer in answers)
     world.settle(watcher, user, admin)
     seen = [
         event["args"][0]["seq"]

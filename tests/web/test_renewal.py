@@ -76,3 +76,11 @@ def test_strangers_and_other_sites_pages_renew_nothing(site: Site) -> None:
     forged = client.post("/api/sesion", headers={"Sec-Fetch-Site": "cross-site"})
     assert renew(site.client()).status_code == 401
     assert forged.status_code == 403
+
+
+async def test_asking_while_there_is_time_renews_nothing(site: Site) -> None:
+    client = await log_in_earlier(site, 5)
+    answer = renew(client)
+    assert answer.status_code == 200
+    assert 3200 < answer.json()["expira"] - time.time() <= 3300
+    assert "set-cookie" not in answer.headers
