@@ -16,7 +16,7 @@ from uuid import uuid4
 from sanic import Request
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
-from registro.errors import Refused, Unavailable
+from registro.errors import Refused, Unavailable, UnknownEvent
 from registro.events import decide, types
 from registro.events.decide import DESK_NAME, Person
 from registro.events.record import Recorded, rfc3339
@@ -306,7 +306,7 @@ class Sockets:
         rows = [row for row, _ in batch]
         people = await _insist(partial(self._services.chat.people_of, rows))
         for row, origin in batch:
-            event = None if row.erased else row.event()
+            event = _event(row)
             if isinstance(event, types.MessageSent):
                 sent = sent_message(row, event, people)
                 sender = people.get(event.sender)
@@ -411,6 +411,14 @@ class Sockets:
         self.server.deliver(
             emission.event, emission.payload, emission.rooms, emission.except_rooms, origin
         )
+
+
+def _event(row: Recorded) -> types.Event | None:
+    """The event in a row; None when it was erased, or appended by a newer program."""
+    try:
+        return None if row.erased else row.event()
+    except UnknownEvent:
+        return None
 
 
 async def _insist(read: Callable[[], Awaitable[_T]]) -> _T:

@@ -13,9 +13,9 @@ from websockets import Headers
 
 from tests.conftest import SECRET
 from tests.support.clients import until
-from tests.support.raw import RAW, RawWebSocket
+from tests.support.raw import RAW, RawPolling, RawWebSocket
 from tests.support.server import Server
-from tests.support.world import name, stored
+from tests.support.world import name, stored, stored_texts
 
 NOT_AUTHENTICATED = "No autenticado"
 NO_TOKEN = "Token no proporcionado"
@@ -282,6 +282,19 @@ def test_a_socket_is_told_and_closed_when_its_token_expires(world):
     assert user.say("admin", "a tiempo")["ok"]
     assert user.next("sesion_termina") == {"motivo": "caducada"}
     user.closed()
+
+
+def test_who_has_been_told_to_go_is_not_heard_any_more(server):
+    expires = time.time() + 1
+    cookie = {"Cookie": f"token={server.token(name(), exp=expires)}"}
+    with RawPolling(server.url, cookie) as raw:
+        raw.join()
+        time.sleep(expires + 0.2 - time.time())  # the goodbye waits to be fetched
+        raw.post('421["mensaje_privado",{"para":"admin","mensaje":"una cosa más"}]')
+        assert raw.receive() == '42["sesion_termina",{"motivo":"caducada"}]'
+        assert raw.acknowledgement(1)["error"]["codigo"] == "no_autorizado"
+        assert raw.closed(within=5)
+    assert "una cosa más" not in stored_texts(server)
 
 
 def test_a_disabled_user_is_put_out_within_two_seconds_and_not_let_in_again(world):

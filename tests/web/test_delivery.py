@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from registro.errors import Unavailable
+from registro.events.writer import Committed
 from registro.services import Services
 from registro.web import sockets
 from registro.web.sockets import Sockets
@@ -20,14 +21,21 @@ async def services(tmp_path):
 
 
 @pytest.fixture
-async def told(services, monkeypatch):
-    """What the sockets of these services tell, without a web server: event and seq."""
+async def running(services):
+    """Their sockets, without a web server."""
+    running = Sockets(services)
+    await services.start()
+    return running
+
+
+@pytest.fixture
+async def told(running, monkeypatch):
+    """What the sockets tell: event and seq."""
     monkeypatch.setattr(sockets, "RETRY", 0.01)
-    running, told = Sockets(services), []
+    told = []
     monkeypatch.setattr(
         running.server, "deliver", lambda event, payload, *_: told.append((event, payload["seq"]))
     )
-    await services.start()
     return told
 
 
@@ -58,3 +66,12 @@ async def test_what_cannot_be_delivered_now_is_delivered_later_once_and_in_order
         ("mensaje_recibido", 1), ("mensaje_enviado", 1), ("leido", 1),
         ("mensaje_recibido", 2), ("mensaje_enviado", 2),
     ]  # fmt: skip
+
+
+async def test_an_event_of_a_newer_program_holds_nothing_up(services, running, told):
+    ada = await services.accounts.register("ada", "Ada", "user", "form")
+    row = await (await services.chat.send(ada, "admin", "uno", None, None, None)).stored()
+    await until(lambda: ("mensaje_enviado", 1) in told)
+    unknown = row._replace(type="conversation:message:improved")
+    await running.deliver([Committed(unknown, None), Committed(row._replace(version=7), None)])
+    assert told[2:] == [("mensaje_recibido", 7), ("mensaje_enviado", 7)]
