@@ -30,6 +30,7 @@ class Directory:
         self._capacity = capacity
         self._by_id: OrderedDict[str, Person] = OrderedDict()
         self._by_user: dict[str, Person] = {}
+        self._changes = 0
 
     async def by_user(self, user: str) -> Person | None:
         """The person with this name. Raises Unavailable when only the store could tell."""
@@ -53,20 +54,26 @@ class Directory:
         missing = list(wanted - found.keys())
         for start in range(0, len(missing), 500):
             names, values = in_list(missing[start : start + 500])
+            changes = self._changes
             async with self._readers.connection() as connection:
                 rows = await connection.fetch_all(
                     f"SELECT {_COLUMNS} FROM users WHERE id IN ({names})", **values
                 )
-            found |= {row[0]: self._remember(_person(row)) for row in rows}
+            found |= {row[0]: self._remember(_person(row), changes) for row in rows}
         return found
 
     async def _one(self, connection: Connection, column: str, value: str) -> Person | None:
+        changes = self._changes
         row = await connection.fetch_one(
             f"SELECT {_COLUMNS} FROM users WHERE {column} = :value", value=value
         )
-        return None if row is None else self._remember(_person(row))
+        return None if row is None else self._remember(_person(row), changes)
 
-    def _remember(self, person: Person) -> Person:
+    def _remember(self, person: Person, changes: int) -> Person:
+        """Keeps a person who was read after so many changes, unless there was one meanwhile: what
+        was read may be from before it."""
+        if changes != self._changes:
+            return person
         self._by_id[person.id] = person
         self._by_user[person.user] = person
         if len(self._by_id) > self._capacity:
@@ -79,6 +86,7 @@ class Directory:
         for row in rows:
             user_id = _changed(row)
             if user_id is not None:
+                self._changes += 1
                 person = self._by_id.pop(user_id, None)
                 if person is not None:
                     self._by_user.pop(person.user, None)

@@ -33,7 +33,7 @@ async def visitor(request: Request) -> Visitor | None:
     """Who is asking, or None. Raises Unavailable when the store is away."""
     services: Services = request.app.ctx.services
     try:
-        token = tokens.from_cookies(request.headers.get("cookie"))
+        token = tokens.from_cookies(tokens.cookie_header(request.headers))
         claims = tokens.verify(token, services.secrets)
     except TokenError:
         return None

@@ -98,7 +98,9 @@ class Sockets:
         """Accepts a client or refuses it with the contract's texts."""
         request = cast(Request, environ["sanic.request"])
         try:
-            token = tokens.from_auth(auth) or tokens.from_cookies(_cookies(request))
+            token = tokens.from_auth(auth) or tokens.from_cookies(
+                tokens.cookie_header(request.headers)
+            )
             claims = tokens.verify(token, self._services.secrets)
             await self._admit(sid, claims, request)
         except TokenError as error:
@@ -120,15 +122,18 @@ class Sockets:
         # Known before the check: a revocation is either seen by the check or finds the socket.
         self._live[sid] = live
         self._by_user[person.id].add(live)
-        if person.disabled or await self._services.accounts.session_ended(claims.key):
+        current = await self._services.directory.by_id(person.id)
+        ended = await self._services.accounts.session_ended(claims.key)
+        if current is None or current.disabled or ended:
             self._withdraw(sid)
             raise TokenError(tokens.REVOKED)
+        live.person = current
         live.recorded = True
         await self._services.nodes.open_connection(
             live.connection,
             types.ConnectionOpened(
                 user=person.id,
-                role=person.role,
+                role=current.role,
                 session=claims.key,
                 transport=_transport(request),
                 client=_client(request),
@@ -437,11 +442,6 @@ def _message_id(row: Recorded, client_id: str | None) -> str:
     if isinstance(event, types.MessageSent):
         return event.client_id or row.id
     return client_id or row.id
-
-
-def _cookies(request: Request) -> str | None:
-    """All Cookie headers as one (RFC 6265 allows one; what is in a second one counts, too)."""
-    return "; ".join(request.headers.getall("cookie", [])) or None
 
 
 def _transport(request: Request) -> Any:

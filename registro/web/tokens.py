@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import jwt
+from sanic.compat import Header
 
 from registro.events.codec import roles
 from registro.events.decide import DESK_NAME, Person, is_text, is_user_name
@@ -110,6 +111,11 @@ def _checked(claims: Mapping[str, Any], token: str, now: float) -> Claims:
         raise TokenError(INVALID)
     # An integer may be too large to be a time: whoever minted it meant "for ever".
     return Claims(str(user), str(name), cast(Role, role), min(expires, _LATEST), session_key(token))
+
+
+def cookie_header(headers: Header) -> str | None:
+    """All Cookie headers as one (RFC 6265 allows one; what is in a second one counts, too)."""
+    return "; ".join(headers.getall("cookie", [])) or None
 
 
 def from_cookies(header: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from registro.config import Settings
 from registro.errors import Refused, Unavailable
 from registro.events import reader
 from registro.events.decide import Person
+from registro.events.record import Recorded
 from registro.events.store import draft
 from registro.events.types import ConnectionClosed, ConnectionOpened
 from registro.events.writer import Committed
@@ -174,3 +176,28 @@ async def test_catching_up_goes_page_by_page(services: Services) -> None:
         [str(n) for n in range(200, 205)],
         False,
     )
+
+
+async def test_what_was_read_before_a_change_is_not_remembered_after_it(
+    services: Services,
+) -> None:
+    eva = await person(services)
+    directory = services.directory
+    directory.committed(await _rows(services))
+    read_one = directory._one
+
+    async def overtaken(*arguments: Any) -> Person | None:
+        changes, found = directory._changes, await read_one(*arguments)
+        await services.accounts.set_disabled(eva, True, "test")
+        await until(lambda: directory._changes > changes)
+        return None if found is None else directory._remember(found, changes)
+
+    directory._one = overtaken  # type: ignore[method-assign]
+    await directory.by_user("eva")
+    directory._one = read_one  # type: ignore[method-assign]
+    assert (await directory.by_user("eva")).disabled  # type: ignore[union-attr]
+
+
+async def _rows(services: Services) -> list[Recorded]:
+    async with services.readers.connection() as connection:
+        return await reader.read(connection, 0)
