@@ -8,21 +8,23 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from uuid import UUID
 
 import click
 
 from registro.cli.common import FINDING, WrongUse, asynchronous, load_settings
 from registro.events import note, reader, record, store
 from registro.events.note import Checkpoint
-from registro.events.reader import Filter
 from registro.events.record import Recorded
 from registro.events.verify import Report
 from registro.events.verify import verify as verify_log
 from registro.projections import runner
 from registro.services import Services, fixtures, running
+from registro.services.audit import Filter
 
 FOLLOW_SECONDS = 0.5
+FOLLOW_ROWS = 1000
 
 
 @click.group()
@@ -37,43 +39,52 @@ def log() -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
 @click.option("--stream", help="Only this stream.")
 @click.option("--type", "types", multiple=True, help="Only types that begin so; may be repeated.")
-@click.option("--user", help="Only events about this user.")
+@click.option("--user", help="Only events that concern this user, by name or id.")
+@click.option("--conversation", help="Only events that concern the conversation of this id.")
+@click.option("--session", help="Only events that concern the session with this key.")
 @click.option("--since", help="Only from this time on (RFC 3339).")
 @click.option("--until", help="Only before this time (RFC 3339).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as in an export.")
 @asynchronous
-async def tail(
-    count: int,
-    follow: bool,
-    stream: str | None,
-    types: tuple[str, ...],
-    user: str | None,
-    since: str | None,
-    until: str | None,
-    as_json: bool,
-) -> None:
+async def tail(count: int, follow: bool, as_json: bool, **wanted: Any) -> None:
     """Show the end of the log."""
     async with running(load_settings()) as services:
-        user_id = None if user is None else await _user_id(services, user)
-        wanted = Filter(stream, types, user_id, _moment(since), _moment(until))
-        async with services.readers.connection() as connection:
-            rows = [row async for row in reader.last(connection, count, wanted)]
-        for row in reversed(rows):
+        filter_ = await _filter(services, **wanted)
+        page = await services.audit.page(filter_, limit=count)
+        for row in reversed(page.rows):
             _show(row, as_json)
-        async with services.readers.connection() as connection:
-            after = rows[0].position if rows else (await reader.head(connection)).position
-            while follow:
-                async for row in reader.stream_log(connection, after=after, wanted=wanted):
-                    _show(row, as_json)
-                    after = row.position
+        after = page.rows[0].position if page.rows else await _end(services)
+        while follow:
+            page = await services.audit.page(filter_, after=after, limit=FOLLOW_ROWS)
+            for row in reversed(page.rows):
+                _show(row, as_json)
+                after = row.position
+            if len(page.rows) < FOLLOW_ROWS:
                 await asyncio.sleep(FOLLOW_SECONDS)
+
+
+async def _filter(
+    services: Services, *, user: str | None, since: str | None, until: str | None, **wanted: Any
+) -> Filter:
+    if wanted["stream"] and (user or wanted["conversation"] or wanted["session"]):
+        raise WrongUse("--stream goes with --type, --since and --until alone")
+    user_id = None if user is None else await _user_id(services, user)
+    return Filter(**wanted, user=user_id, since=_moment(since), until=_moment(until))
+
+
+async def _end(services: Services) -> int:
+    async with services.readers.connection() as connection:
+        return (await reader.head(connection)).position
 
 
 async def _user_id(services: Services, user: str) -> str:
     person = await services.directory.by_user(user)
-    if person is None:
-        raise WrongUse(f"there is no user {user!r}")
-    return person.id
+    if person is not None:
+        return person.id
+    try:
+        return str(UUID(user))  # somebody who was erased has an id, and no name
+    except ValueError:
+        raise WrongUse(f"there is no user {user!r}") from None
 
 
 def _moment(text: str | None) -> int | None:

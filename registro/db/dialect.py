@@ -182,7 +182,7 @@ class SQLite:
         return None
 
     def create_table(self, table: Table, name: str) -> list[str]:
-        return _create_table(table, name, self.kinds, "")
+        return _create_table(table, name, self.kinds, " WITHOUT ROWID" if table.clustered else "")
 
     def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
         refuse = f"BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"

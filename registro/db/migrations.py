@@ -111,7 +111,12 @@ def _first(dialect: Dialect) -> list[str]:
     return statements + dialect.append_only(LOG_EVENT, erasable=("payload", "salt"))
 
 
-MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (_first,)
+def _find_by_type(dialect: Dialect) -> list[str]:
+    """Events of one type by position: every index ends with the primary key, on all databases."""
+    return [f"CREATE INDEX log_event_type ON {LOG_EVENT.name} (type)"]
+
+
+MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (_first, _find_by_type)
 """Migration n is at index n - 1. Those that were released are never changed, only added to."""
 
 

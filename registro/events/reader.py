@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from registro.db.connection import Connection
 from registro.db.migrations import LOG_EVENT
@@ -47,101 +46,26 @@ async def head(connection: Connection, *, lock: bool = False) -> Head:
     return Head(position, recorded_at, Frontier.from_bytes(position, bytes(frontier or b"")))
 
 
-@dataclass(frozen=True)
-class Filter:
-    """Which rows of the log are wanted; None means all. `types` are beginnings of type names,
-    times microseconds since 1970 (from `since`, before `until`)."""
-
-    stream: str | None = None
-    types: tuple[str, ...] = ()
-    user: str | None = None
-    since: int | None = None
-    until: int | None = None
-
-    def sql(self) -> tuple[str, dict[str, Any]]:
-        """Conditions on a row, each beginning with AND, and their values."""
-        conditions: list[str] = []
-        values: dict[str, Any] = {}
-        if self.stream is not None:
-            conditions.append("stream = :stream")
-            values["stream"] = self.stream
-        for number, prefix in enumerate(self.types):
-            values |= {f"from{number}": prefix, f"to{number}": prefix + "~"}
-        if self.types:
-            ranges = (f"type >= :from{n} AND type < :to{n}" for n in range(len(self.types)))
-            conditions.append(f"({' OR '.join(ranges)})")
-        if self.since is not None:
-            conditions.append("recorded_at >= :since")
-            values["since"] = self.since
-        if self.until is not None:
-            conditions.append("recorded_at < :until")
-            values["until"] = self.until
-        return "".join(f" AND {condition}" for condition in conditions), values
-
-    def concerns(self, row: Recorded) -> bool:
-        """Whether the row is about the wanted user: their stream, or an event that names them."""
-        if self.user is None or row.stream == f"user/{self.user}":
-            return True
-        return row.payload is not None and self.user.encode() in row.payload
-
-
-EVERYTHING = Filter()
-
-
-async def read(
-    connection: Connection, after: int, limit: int = PAGE, wanted: Filter = EVERYTHING
-) -> list[Recorded]:
-    """The next rows after a position that a filter lets through, but for its user, in order, at
-    most `limit`."""
-    conditions, values = wanted.sql()
+async def read(connection: Connection, after: int, limit: int = PAGE) -> list[Recorded]:
+    """The next rows after a position, in order, at most `limit`."""
     rows = await connection.fetch_all(
-        f"SELECT {COLUMNS} FROM log_event WHERE position > :after{conditions}"
-        " ORDER BY position LIMIT :limit",
+        f"SELECT {COLUMNS} FROM log_event WHERE position > :after ORDER BY position LIMIT :limit",
         after=after,
         limit=limit,
-        **values,
     )
     return [Recorded(*row) for row in rows]
 
 
-async def last(
-    connection: Connection, count: int, wanted: Filter = EVERYTHING
-) -> AsyncIterator[Recorded]:
-    """The last rows that a filter lets through, the newest first, at most `count`."""
-    conditions, values = wanted.sql()
-    before = (await head(connection)).position + 1
-    while count:
-        rows = await connection.fetch_all(
-            f"SELECT {COLUMNS} FROM log_event WHERE position < :before{conditions}"
-            " ORDER BY position DESC LIMIT :limit",
-            before=before,
-            limit=PAGE,
-            **values,
-        )
-        for row in map(Recorded._make, rows):
-            if count and wanted.concerns(row):
-                yield row
-                count -= 1
-        if len(rows) < PAGE:
-            return
-        before = rows[-1][0]
-
-
 async def stream_log(
-    connection: Connection,
-    *,
-    after: int = 0,
-    until: int | None = None,
-    wanted: Filter = EVERYTHING,
+    connection: Connection, *, after: int = 0, until: int | None = None
 ) -> AsyncIterator[Recorded]:
     """All rows after `after` up to `until` (both positions), read page by page."""
     while True:
-        page = await read(connection, after, PAGE, wanted)
+        page = await read(connection, after)
         for row in page:
             if until is not None and row.position > until:
                 return
-            if wanted.concerns(row):
-                yield row
+            yield row
         if len(page) < PAGE:
             return
         after = page[-1].position

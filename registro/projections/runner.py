@@ -17,7 +17,15 @@ from registro.events import reader
 from registro.events.reader import NO_REDACTIONS, Redactions
 from registro.events.record import Recorded
 from registro.events.types import Event
-from registro.projections import connections, conversations, messages, presence, sessions, users
+from registro.projections import (
+    connections,
+    conversations,
+    messages,
+    presence,
+    sessions,
+    subjects,
+    users,
+)
 from registro.projections.projection import Projection
 from registro.projections.rows import Key, RowDict, Rows
 
@@ -28,6 +36,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     presence.PROJECTION,
     conversations.PROJECTION,
     messages.PROJECTION,
+    subjects.PROJECTION,
 )
 """All projections that are folded in the transaction that appends."""
 

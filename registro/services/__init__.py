@@ -12,6 +12,7 @@ from registro.db.sql import in_list
 from registro.events.writer import Committed, LogWriter
 from registro.projections import runner
 from registro.services.accounts import Accounts
+from registro.services.audit import Audit
 from registro.services.chat import Chat
 from registro.services.checkpoints import Checkpoints
 from registro.services.denials import Denials
@@ -47,6 +48,7 @@ class Services:
         self.chat = Chat(self.writer, self.readers, self.directory)
         self.inbox = Inbox(self.readers, self.directory)
         self.people = People(self.readers)
+        self.audit = Audit(self.readers)
         self.checkpoints = Checkpoints(
             self.readers,
             settings.checkpoint_key,

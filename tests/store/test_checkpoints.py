@@ -13,7 +13,6 @@ from registro.db.connection import DatabaseConnection, Pool
 from registro.errors import NoteError, StoreError
 from registro.events import merkle, note, reader
 from registro.events.note import Signer
-from registro.events.reader import Filter
 from registro.events.types import DESK, MessageSent
 from registro.services import checkpoints
 from tests.support import logs
@@ -118,25 +117,6 @@ def test_checkpoints_go_into_a_folder_one_by_one_and_into_a_file_the_newest(tmp_
     texts = [path.read_text() for path in sorted((tmp_path / "all").iterdir())]
     assert texts == ["of 3", "of 20"]
     assert (tmp_path / "newest").read_text() == "of 20"
-
-
-async def test_the_log_is_read_by_stream_type_user_and_time(connection: DatabaseConnection) -> None:
-    await logs.record(connection, registrations(), batch=1)
-    await a_log(connection, 3)
-
-    async def positions(**wanted: object) -> list[int]:
-        filter_ = Filter(**wanted)  # type: ignore[arg-type]
-        return [row.position async for row in reader.stream_log(connection, wanted=filter_)]
-
-    assert await positions(stream=STREAM) == [6, 7, 8]
-    assert await positions(types=("user:", "session")) == [1, 2, 3, 4, 5]
-    assert await positions(user=USERS[0]) == [3, 6, 7, 8]
-    assert await positions(since=logs.NOW + 2_000_000, types=("user",)) == [3, 4, 5]
-    assert await positions(until=logs.NOW + 2_000_000) == [1, 2]
-    assert [row.position async for row in reader.last(connection, 2, Filter(types=("user",)))] == [
-        5,
-        4,
-    ]
 
 
 async def test_a_moment_is_found_by_halving(connection: DatabaseConnection) -> None:

@@ -1,0 +1,56 @@
+"""What statements a piece of the program sends, and how the database means to carry them out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from registro.db.connection import Connection, DatabaseConnection
+
+Statement = tuple[str, dict[str, Any]]
+
+
+@contextmanager
+def watched() -> Iterator[list[Statement]]:
+    """Collects the queries of all connections."""
+    sent: list[Statement] = []
+    fetch_all = Connection.fetch_all
+
+    async def noting(self: Connection, sql: str, **values: Any) -> Any:
+        sent.append((sql, values))
+        return await fetch_all(self, sql, **values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "fetch_all", noting)
+        yield sent
+
+
+async def scanned(connection: DatabaseConnection, statement: Statement) -> list[str]:
+    """The tables that a query would read from end to end, with the plan's words for it.
+
+    Derived tables do not count: they hold what the walks below them let through.
+    """
+    sql, values = statement
+    if connection.dialect.name == "sqlite":
+        rows = await connection.fetch_all(f"EXPLAIN QUERY PLAN {sql}", **values)
+        return [row[3] for row in rows if _is_scan(str(row[3]))]
+    # MySQL 9 has another form by default, and MariaDB none but this one, two columns narrower.
+    mysql = "MariaDB" not in await connection.fetch_value("SELECT VERSION()")
+    form, access = (" FORMAT=TRADITIONAL", 4) if mysql else ("", 3)
+    with warnings.catch_warnings():  # MySQL says in a note how it has rewritten the query
+        warnings.simplefilter("ignore")
+        rows = await connection.fetch_all(f"EXPLAIN{form} {sql}", **values)
+    return [
+        f"{row[2]}: {row[access]}"
+        for row in rows
+        if row[access] in ("ALL", "index") and not str(row[2]).startswith("<")
+    ]
+
+
+def _is_scan(detail: str) -> bool:
+    derived = ("SCAN arm", "SCAN found", "SCAN wanted", "SCAN (", "SCAN CONSTANT")
+    return detail.startswith("SCAN") and not detail.startswith(derived)
