@@ -17,6 +17,7 @@ from registro.cli.common import FINDING, WrongUse, asynchronous, load_settings
 from registro.events import note, reader, record, store
 from registro.events.note import Checkpoint
 from registro.events.record import Recorded
+from registro.events.types import COMMAND_LINE
 from registro.events.verify import Report
 from registro.events.verify import verify as verify_log
 from registro.projections import runner
@@ -53,7 +54,7 @@ async def tail(count: int, follow: bool, as_json: bool, **wanted: Any) -> None:
         page = await services.audit.page(filter_, limit=count)
         for row in reversed(page.rows):
             _show(row, as_json)
-        after = page.rows[0].position if page.rows else await _end(services)
+        after = page.rows[0].position if page.rows else await services.audit.end()
         while follow:
             page = await services.audit.page(filter_, after=after, limit=FOLLOW_ROWS)
             for row in reversed(page.rows):
@@ -70,11 +71,6 @@ async def _filter(
         raise WrongUse("--stream goes with --type, --since and --until alone")
     user_id = None if user is None else await _user_id(services, user)
     return Filter(**wanted, user=user_id, since=_moment(since), until=_moment(until))
-
-
-async def _end(services: Services) -> int:
-    async with services.readers.connection() as connection:
-        return (await reader.head(connection)).position
 
 
 async def _user_id(services: Services, user: str) -> str:
@@ -148,11 +144,16 @@ async def import_(file: Path) -> None:
 @click.option("--checkpoint", "files", multiple=True, type=click.Path(exists=True, path_type=Path),
               help="A checkpoint, or a folder of them, that the log must agree with.")  # fmt: skip
 @click.option("--verifier", help="The public key that must have signed the checkpoints.")
+@click.option("--record", "recorded", is_flag=True, help="Record in the log what was found.")
 @click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
 @click.pass_context
 @asynchronous
 async def verify(
-    context: click.Context, files: tuple[Path, ...], verifier: str | None, as_json: bool
+    context: click.Context,
+    files: tuple[Path, ...],
+    verifier: str | None,
+    recorded: bool,
+    as_json: bool,
 ) -> None:
     """Check that nothing in the log was altered, lost or reordered.
 
@@ -162,12 +163,15 @@ async def verify(
     checkpoints = _checkpoints(files, verifier)
     started = time.monotonic()
     show = sys.stderr.isatty() and not as_json
-    async with running(load_settings()) as services, services.readers.connection() as connection:
-        report = await verify_log(
-            connection,
-            checkpoints,
-            lambda done, total: _progress(done, total, started) if show else None,
-        )
+    async with running(load_settings()) as services:
+        async with services.readers.connection() as connection:
+            report = await verify_log(
+                connection,
+                checkpoints,
+                lambda done, total: _progress(done, total, started) if show else None,
+            )
+        if recorded:
+            await services.evidence.record(report, COMMAND_LINE)
     if show:
         click.echo(err=True)
     click.echo(_as_json(report) if as_json else _as_text(report))

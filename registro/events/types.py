@@ -217,6 +217,25 @@ class ConversationRead(Event, frozen=True):
         return self
 
 
+# Stream verification/<id>
+
+
+class LogVerified(Event, frozen=True):
+    """The whole log was checked, as `registro log verify --record` does. `events` is how many
+    there were, `root` the tree's root (hex) over them, `findings` how many things were wrong;
+    `checkpoints` are the sizes of those that it was compared with and that held."""
+
+    type: ClassVar[str] = "log:verified"
+    events: int
+    root: str
+    findings: int
+    checkpoints: tuple[int, ...]
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
 # Stream erasure/<id>
 
 

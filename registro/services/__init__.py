@@ -18,6 +18,7 @@ from registro.services.checkpoints import Checkpoints
 from registro.services.denials import Denials
 from registro.services.directory import Directory
 from registro.services.erasure import Erasures
+from registro.services.evidence import Evidence
 from registro.services.feed import Feed
 from registro.services.inbox import Inbox
 from registro.services.nodes import Nodes
@@ -54,6 +55,9 @@ class Services:
             settings.checkpoint_key,
             settings.checkpoint_to,
             settings.checkpoint_seconds,
+        )
+        self.evidence = Evidence(
+            self.readers, self.writer, settings.checkpoint_key, settings.checkpoint_to
         )
         self.nodes = Nodes(self.writer, self.readers, self.connection, settings.node_lease_seconds)
         self.denials = Denials(self.writer, self.nodes.id)

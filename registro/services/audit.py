@@ -29,6 +29,9 @@ from registro.projections.subjects import LOGINS, NAMES, subject
 PAGE = 50
 """Events on one page."""
 
+CONNECTED = 200
+"""Open sockets on one page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -126,6 +129,11 @@ class Audit:
         newer = more if after is not None else before is not None
         return Page(rows, rows[-1].position if older else None, rows[0].position if newer else None)
 
+    async def end(self) -> int:
+        """The last position; 0 for an empty log."""
+        async with self._readers.connection() as connection:
+            return (await reader.head(connection)).position
+
     async def count_after(self, wanted: Filter, after: int, limit: int) -> int:
         """How many events came after a position, at most `limit`."""
         async with self._readers.connection() as connection:
@@ -159,7 +167,9 @@ class Audit:
         found = {row[0]: Socket(*row) for row in rows}
         return [found[id_] for id_ in wanted if id_ in found], page.older
 
-    async def connected(self, after: tuple[int, str] = (0, ""), limit: int = 200) -> list[Socket]:
+    async def connected(
+        self, after: tuple[int, str] = (0, ""), limit: int = CONNECTED
+    ) -> list[Socket]:
         """Open sockets by their opening, after one's (`opened_at`, `id`)."""
         async with self._readers.connection() as connection:
             rows = await connection.fetch_all(

@@ -11,7 +11,19 @@ from sanic_ext import Extend
 
 from registro.config import Settings
 from registro.services import Services, fixtures
-from registro.web import access, api, assets, health, i18n, login, pages, problems, security, views
+from registro.web import (
+    access,
+    api,
+    assets,
+    audit,
+    health,
+    i18n,
+    login,
+    pages,
+    problems,
+    security,
+    views,
+)
 from registro.web.sockets import Sockets
 from registro.web.transport import MAX_FRAME
 from registro.web.typing import App
@@ -51,7 +63,7 @@ def create(settings: Settings, name: str = "registro") -> App:
     app.ctx.services = services = Services(settings)
     app.ctx.sockets = sockets = Sockets(services)
     sockets.server.attach(app)
-    for part in (security, views, problems, assets, login, pages, api, health):
+    for part in (security, views, problems, assets, login, pages, audit, api, health):
         part.add_to(app)
 
     @app.before_server_start

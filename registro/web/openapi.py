@@ -44,6 +44,31 @@ _MESSAGE = {
         "borrado": {"type": "boolean", "description": "there, and true, for an erased message"},
     },
 }
+_EVENT = {
+    "type": "object",
+    "required": ["posicion", "fecha", "tipo", "titulo", "personas", "texto", "borrado"],
+    "properties": {
+        "posicion": {"type": "integer"},
+        "fecha": {"type": "string", "format": "date-time"},
+        "hora": {"type": "string", "description": "in the reader's zone"},
+        "dia": {"type": "string", "description": "in the reader's zone and language"},
+        "tipo": {"type": "string"},
+        "titulo": {"type": "string"},
+        "personas": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "nombre": {"type": "string"},
+                    "enlace": {"type": ["string", "null"]},
+                },
+            },
+        },
+        "texto": {"type": "string"},
+        "cita": {"type": "boolean", "description": "whether somebody wrote `texto`"},
+        "borrado": {"type": "boolean"},
+    },
+}
 _TIME = {"type": ["string", "null"], "format": "date-time"}
 _ROW = {
     "type": "object",
@@ -158,6 +183,32 @@ OPERATIONS = [
             },
         },
     ),
+    Documented(
+        "/api/registro",
+        "log",
+        N_("Events of the log, 50 at a time, the newest first"),
+        ("admin",),
+        (
+            Parameter("tipo", N_("Beginning of the event types' names")),
+            Parameter("usuario", N_("Name or id of a user whom they concern")),
+            Parameter("conversacion", N_("Id of the conversation that they concern")),
+            Parameter("sesion", N_("Key of the session that they concern")),
+            Parameter("desde", N_("From this time on (RFC 3339)")),
+            Parameter("hasta", N_("Before this time (RFC 3339)")),
+            Parameter("antes", N_("Before this position"), type="integer"),
+            Parameter("despues", N_("After this position: the oldest of them"), type="integer"),
+        ),
+        {
+            "type": "object",
+            "properties": {
+                "eventos": _list_of("Event"),
+                "nuevos": {
+                    "type": "integer",
+                    "description": "how many come after `despues`, counted up to 1,000",
+                },
+            },
+        },
+    ),
 ]
 
 
@@ -173,6 +224,7 @@ def document() -> dict[str, Any]:
                 "Message": _MESSAGE,
                 "MessageRow": _MESSAGE_ROW,
                 "Row": _ROW,
+                "Event": _EVENT,
                 "Error": _ERROR,
             },
             "securitySchemes": {"token": {"type": "apiKey", "in": "cookie", "name": "token"}},

@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo, available_timezones
 from babel.dates import format_date
 from sanic import Request
 
+from registro.events.codec import MAX_INTEGER
 from registro.web import i18n
 from registro.web.i18n import Language
 
 COOKIE = "zona"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def zone_of(request: Request) -> ZoneInfo:
@@ -44,12 +46,16 @@ class Clock:
     def __init__(self, language: Language, zone: ZoneInfo, now: int) -> None:
         self._language = language
         self._zone = zone
-        self._now = now
+        self.now = now
         self._today = self._local(now).date()
 
     def time(self, at: int) -> str:
         """14:05"""
         return f"{self._local(at):%H:%M}"
+
+    def second(self, at: int) -> str:
+        """14:05:09"""
+        return f"{self._local(at):%H:%M:%S}"
 
     def day(self, at: int) -> str:
         """Today, yesterday, or a date in words."""
@@ -68,10 +74,41 @@ class Clock:
         """A day and a time."""
         return f"{self.day(at)}, {self.time(at)}"
 
+    def exact(self, at: int) -> str:
+        """A day and a time with its seconds."""
+        return f"{self.day(at)}, {self.second(at)}"
+
+    def stamp(self, at: int) -> str:
+        """In tables: 14:05:09 of today, 16 Nov 14:05:09, 16/11/25 14:05:09."""
+        day = self._local(at).date()
+        if day == self._today:
+            return self.second(at)
+        # Like days that are long ago: by date, never by the day of the week.
+        return f"{_short(day, 7, self._today.year, self._language.code)} {self.second(at)}"
+
+    def since(self, at: int) -> int:
+        """Milliseconds from a moment until now."""
+        return max(0, self.now - at) // 1000
+
+    def field(self, at: int) -> str:
+        """2026-11-24T14:05, as `datetime-local` fields of forms have it."""
+        return f"{self._local(at):%Y-%m-%dT%H:%M}"
+
+    def read(self, text: str) -> int:
+        """Microseconds since 1970 of RFC 3339, or of a day or a day and time in the reader's zone.
+        Raises ValueError for what is neither, or not from 1970 to 2255."""
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._zone)
+        at = (moment - _EPOCH) // timedelta(microseconds=1)
+        if not 0 <= at <= MAX_INTEGER:
+            raise ValueError(f"{text!r} is out of range")
+        return at
+
     def ago(self, at: int) -> str:
         """In a list: now, 5 min, 14:05, yesterday, Mon, 16 Nov, 16/11/25."""
         _ = self._language.say
-        seconds = (self._now - at) // 1_000_000
+        seconds = (self.now - at) // 1_000_000
         day = self._local(at).date()
         if seconds < 60:
             return _("now")
@@ -85,6 +122,16 @@ class Clock:
 
     def _local(self, at: int) -> datetime:
         return datetime.fromtimestamp(at / 1_000_000, UTC).astimezone(self._zone)
+
+
+def duration(milliseconds: int) -> str:
+    """The two largest units of a time: 45 s, 12 min 5 s, 3 h 12 min, 2 d 4 h."""
+    seconds = round(milliseconds / 1000)
+    parts = [(seconds // 86_400, "d"), (seconds // 3600 % 24, "h"),
+             (seconds // 60 % 60, "min"), (seconds % 60, "s")]  # fmt: skip
+    first = next((n for n, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    shown = [f"{count} {unit}" for count, unit in parts[first : first + 2] if count]
+    return " ".join(shown) or "0 s"
 
 
 _LONG = {"es": "EEEE, d 'de' MMMM", "en": "EEEE, d MMMM"}

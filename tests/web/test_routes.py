@@ -20,6 +20,8 @@ ROUTES = [
     )
 ]
 EXAMPLES = {
+    "/admin/registro/<position:int>": "/admin/registro/1",
+    "/api/registro/<position:int>/prueba": "/api/registro/1/prueba",
     "/set-lang/<code:str>": "/set-lang/en",
     "/static/<hash:str>/<path:path>": "/static/x/favicon.svg",
     "/socket.io": "/socket.io/?EIO=4&transport=polling",

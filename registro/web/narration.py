@@ -1,0 +1,299 @@
+"""Events in words: what the audit pages say of each, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from registro.events import ids
+from registro.events.decide import Person
+from registro.events.record import Recorded, parse_rfc3339, rfc3339
+from registro.events.types import (
+    COMMAND_LINE,
+    DESK,
+    AccessDenied,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConversationRead,
+    Event,
+    LogErased,
+    LoginsFailed,
+    LogVerified,
+    MessageSent,
+    SessionEnded,
+    SessionStarted,
+    UserRegistered,
+    UserRoleChanged,
+)
+from registro.services.audit import event_of
+from registro.web.i18n import N_, Language
+from registro.web.times import Clock, duration
+
+EXCERPT = 160
+"""Characters of a message that a list shows."""
+
+TITLES: Mapping[str, str] = {
+    "user:registered": N_("Account created"),
+    "user:role:changed": N_("Role changed"),
+    "user:password:changed": N_("Password changed"),
+    "user:disabled": N_("Disabled"),
+    "user:enabled": N_("Enabled"),
+    "session:started": N_("Login"),
+    "session:renewed": N_("Login prolonged"),
+    "session:ended": N_("Session ended"),
+    "security:logins:failed": N_("Failed logins"),
+    "security:access:denied": N_("Access denied"),
+    "connection:opened": N_("Connection opened"),
+    "connection:closed": N_("Connection closed"),
+    "conversation:message:sent": N_("Message"),
+    "conversation:read": N_("Read"),
+    "log:verified": N_("Log verified"),
+    "log:erased": N_("Erased"),
+}
+"""What each event type is called."""
+
+KINDS: Mapping[str, str] = {
+    "conversation:message": N_("Messages"),
+    "conversation": N_("Messages and read marks"),
+    "session": N_("Logins"),
+    "connection": N_("Connections"),
+    "user": N_("Accounts"),
+    "security": N_("Security"),
+    "log": N_("Verifications and erasures"),
+}
+"""Beginnings of type names that make sense together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Somebody whom an event concerns: a name, and the address of their page, if they have one."""
+
+    name: str
+    href: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as a line of a list. `day` is there where a new day begins; `quote` says that `text`
+    is what somebody wrote; `place` is the address of a message in its conversation."""
+
+    position: int
+    iso: str
+    time: str
+    day: str
+    type: str
+    title: str
+    parties: Sequence[Party]
+    text: str
+    quote: bool
+    erased: bool
+    place: str | None
+
+    def wire(self) -> dict[str, object]:
+        """The line as JSON, for the page that follows the log."""
+        return {
+            "posicion": self.position,
+            "fecha": self.iso,
+            "hora": self.time,
+            "dia": self.day,
+            "tipo": self.type,
+            "titulo": self.title,
+            "personas": [{"nombre": one.name, "enlace": one.href} for one in self.parties],
+            "texto": self.text,
+            "cita": self.quote,
+            "borrado": self.erased,
+        }
+
+
+def people_of(rows: Iterable[Recorded]) -> set[str]:
+    """The ids of the people whom some events name."""
+    return {id_ for row in rows for id_ in _parties(row, event_of(row)) if id_ not in _NOBODY}
+
+
+_NOBODY = frozenset({DESK, COMMAND_LINE, ""})
+
+
+def _parties(row: Recorded, event: Event | None) -> list[str]:
+    """Who did it or whom it befell first, then the others."""
+    if isinstance(event, MessageSent):
+        return [event.sender, event.recipient]
+    if isinstance(event, ConversationRead):
+        return [event.by]
+    if isinstance(event, LogErased):
+        return [event.user or event.by]
+    owner = row.stream.removeprefix("user/") if row.stream.startswith("user/") else ""
+    found = [owner, getattr(event, "user", "") if not owner else "", getattr(event, "by", "")]
+    return list(dict.fromkeys(one for one in found if one))
+
+
+def user_page(user_id: str) -> str:
+    return f"/admin/usuario?id={user_id}"
+
+
+class Narrator:
+    """Tells events to one reader. `people` are those whom the events name, as far as known."""
+
+    def __init__(self, language: Language, clock: Clock, people: Mapping[str, Person]) -> None:
+        self.language = language
+        self.clock = clock
+        self._people = people
+
+    def tell(self, row: Recorded) -> Told:
+        event = event_of(row)
+        say = self.language.say
+        return Told(
+            position=row.position,
+            iso=rfc3339(row.recorded_at, 3),
+            time=self.clock.second(row.recorded_at),
+            day=self.clock.day(row.recorded_at),
+            type=row.type,
+            title=self._title(row, event),
+            parties=[self.party(id_) for id_ in _parties(row, event)],
+            text=say("The payload was erased.") if row.erased else self._text(event),
+            quote=isinstance(event, MessageSent),
+            erased=row.erased,
+            place=self._place(row, event),
+        )
+
+    def title(self, type_: str) -> str:
+        """What a type of events is called; the type itself for those of a newer program."""
+        known = TITLES.get(type_)
+        return type_ if known is None else self.language.gettext(known)
+
+    def _title(self, row: Recorded, event: Event | None) -> str:
+        if isinstance(event, SessionStarted) and event.login:
+            return self.language.say("Token renewed")
+        return self.title(row.type)
+
+    def party(self, id_: str) -> Party:
+        say = self.language.say
+        if id_ == DESK:
+            return Party(say("Support"), None)
+        if id_ == COMMAND_LINE:
+            return Party(say("Command line"), None)
+        person = self._people.get(id_)
+        name = say("Somebody ({id})", id=id_[:8]) if person is None else person.name
+        return Party(name, user_page(id_))
+
+    def _text(self, event: Event | None) -> str:
+        words = None if event is None else _WORDS.get(type(event))
+        return "" if words is None else words(self, event)
+
+    def _place(self, row: Recorded, event: Event | None) -> str | None:
+        """Where a message of a desk conversation stands."""
+        if not isinstance(event, MessageSent):
+            return None
+        conversation = row.stream.partition("/")[2]
+        for id_ in (event.sender, event.recipient):
+            person = self._people.get(id_)
+            if person is not None and ids.desk_conversation(id_) == conversation:
+                con = quote(person.user, safe="")
+                return f"/soporte?con={con}&antes={row.version + 1}#m-{row.version}"
+        return None
+
+
+def _registered(narrator: Narrator, event: UserRegistered) -> str:
+    return " · ".join((event.user, _role(narrator, event.role), _origin(narrator, event.origin)))
+
+
+def _origin(narrator: Narrator, origin: str) -> str:
+    _ = narrator.language.say
+    return {
+        "form": _("by the form"),
+        "command-line": _("on the command line"),
+        "token": _("by a token from elsewhere"),
+        "fixtures": _("as sample data"),
+        "import": _("imported from the original"),
+    }.get(origin, origin)
+
+
+def _role(narrator: Narrator, role: str) -> str:
+    _ = narrator.language.say
+    return _("admin") if role == "admin" else _("user")
+
+
+def _role_changed(narrator: Narrator, event: UserRoleChanged) -> str:
+    return "→ " + _role(narrator, event.role)
+
+
+def _started(narrator: Narrator, event: SessionStarted) -> str:
+    return narrator.language.say("until {when}", when=_when(narrator, event.expires))
+
+
+def _when(narrator: Narrator, text: str) -> str:
+    try:
+        return narrator.clock.full(parse_rfc3339(text))
+    except ValueError:
+        return text
+
+
+def _ended(narrator: Narrator, event: SessionEnded) -> str:
+    _ = narrator.language.say
+    return _("logged out") if event.reason == "logout" else _("revoked")
+
+
+def _opened(narrator: Narrator, event: ConnectionOpened) -> str:
+    return " · ".join(filter(None, (event.transport, event.client)))
+
+
+def _closed(narrator: Narrator, event: ConnectionClosed) -> str:
+    _ = narrator.language.say
+    crash = _("its server died") if event.reason == "crash" else event.reason
+    return " · ".join((_("after {time}", time=duration(event.milliseconds)), crash))
+
+
+def _message(narrator: Narrator, event: MessageSent) -> str:
+    return event.text if len(event.text) <= EXCERPT else event.text[:EXCERPT] + "…"
+
+
+def _read(narrator: Narrator, event: ConversationRead) -> str:
+    return narrator.language.say("up to message {seq}", seq=event.seq)
+
+
+def _failed(narrator: Narrator, event: LoginsFailed) -> str:
+    return narrator.language.say(
+        "{failed} failed, {throttled} turned away, from {addresses} addresses",
+        failed=event.failed,
+        throttled=event.throttled,
+        addresses=event.addresses,
+    )
+
+
+def _denied(narrator: Narrator, event: AccessDenied) -> str:
+    return narrator.language.say(
+        "{strangers} without a login, {forbidden} without the right, {forged} from other sites",
+        strangers=event.unauthenticated,
+        forbidden=event.forbidden,
+        forged=event.forged,
+    )
+
+
+def _verified(narrator: Narrator, event: LogVerified) -> str:
+    count = narrator.language.count
+    checked = count("{number} event checked", "{number} events checked", event.events)
+    wrong = count("{number} finding", "{number} findings", event.findings)
+    return f"{checked} · {wrong}"
+
+
+def _erased(narrator: Narrator, event: LogErased) -> str:
+    count = narrator.language.count
+    payloads = count("{number} payload", "{number} payloads", len(event.positions))
+    return " · ".join(filter(None, (payloads, event.reason)))
+
+
+_WORDS: Mapping[type[Event], Callable[[Narrator, Any], str]] = {
+    UserRegistered: _registered,
+    UserRoleChanged: _role_changed,
+    SessionStarted: _started,
+    SessionEnded: _ended,
+    ConnectionOpened: _opened,
+    ConnectionClosed: _closed,
+    MessageSent: _message,
+    ConversationRead: _read,
+    LoginsFailed: _failed,
+    AccessDenied: _denied,
+    LogVerified: _verified,
+    LogErased: _erased,
+}
