@@ -5,7 +5,16 @@ from __future__ import annotations
 import click
 
 from registro import __version__
-from registro.cli import checkpoint, erase, fixtures, log, migrate, serve, user
+from registro.cli import (
+    checkpoint,
+    erase,
+    fixtures,
+    import_original,
+    log,
+    migrate,
+    serve,
+    user,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,3 +31,4 @@ main.add_command(log.log)
 main.add_command(checkpoint.checkpoint)
 main.add_command(checkpoint.prove)
 main.add_command(erase.erase)
+main.add_command(import_original.import_original)

@@ -8,7 +8,7 @@ escapes, which is what msgspec writes. A test compares it with the `rfc8785` pac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
 import msgspec
@@ -109,8 +109,9 @@ def _check(value: object) -> None:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
             raise ValueError(f"integer {value} has more than 53 bits")
     elif isinstance(value, list | tuple):
-        for item in value:
-            _check(item)
+        _check_all(value)
+    elif isinstance(value, msgspec.Struct):
+        _check_all(msgspec.structs.astuple(value))
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str) or not key.isascii():
@@ -118,6 +119,11 @@ def _check(value: object) -> None:
             _check(item)
     else:
         raise ValueError(f"{type(value).__name__} {value!r} cannot stand in a payload")
+
+
+def _check_all(values: Iterable[object]) -> None:
+    for value in values:
+        _check(value)
 
 
 def roles() -> tuple[str, ...]:

@@ -30,6 +30,12 @@ def message_id(sender_id: str, client_id: str) -> str:
     return str(uuid5(UUID(sender_id), client_id))
 
 
+def imported_message(source: str, row: int) -> str:
+    """The event id of a message from row `row` of another program's table: importing it again
+    finds it stored. A row's number says nothing about a person."""
+    return str(uuid5(NAMESPACE, f"imported:{source}:{row}"))
+
+
 def session_stream(user_id: str, key: str) -> str:
     """The stream of the session whose token hashes to `key`."""
     return f"session/{uuid5(UUID(user_id), key)}"

@@ -10,7 +10,7 @@ import msgspec
 
 from registro.errors import CorruptLog
 from registro.events import codec, merkle
-from registro.events.types import Event
+from registro.events.types import Event, MessageSent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,6 +73,14 @@ class Recorded(NamedTuple):
             recorded_at=rfc3339(self.recorded_at),
             commitment=self.commitment,
         )
+
+
+def sent_at(row: Recorded, event: MessageSent) -> int:
+    """When a message was sent: when it was recorded, or before, elsewhere, for one that was
+    imported (microseconds since 1970)."""
+    if event.imported is None or event.imported.time is None:
+        return row.recorded_at
+    return parse_rfc3339(event.imported.time)
 
 
 class _Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

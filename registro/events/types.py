@@ -22,6 +22,14 @@ COMMAND_LINE = "command-line"
 """Actor of what an operator does with the `registro` command."""
 
 
+class Imported(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That something did not happen here but was brought in from another program: `source` says
+    from which row of which table there, `time` when it happened, as far as that is known."""
+
+    source: str
+    time: str | None = None
+
+
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of all events. Fields that have their default are left out of the payload."""
 
@@ -46,7 +54,8 @@ class UserRegistered(Event, frozen=True):
     user: str
     name: str
     role: Role
-    origin: Literal["form", "command-line", "token", "fixtures"]
+    origin: Literal["form", "command-line", "token", "fixtures", "import"]
+    imported: Imported | None = None
 
 
 class UserRoleChanged(Event, frozen=True):
@@ -187,7 +196,8 @@ class ConnectionClosed(Event, frozen=True):
 class MessageSent(Event, frozen=True):
     """A private message. `recipient` is a user's id or `desk`.
 
-    `client_id` is the id that the sender's program gave it, in the form in which it came.
+    `client_id` is the id that the sender's program gave it, in the form in which it came. One that
+    was imported was sent at the time that `imported` says, and not when it was recorded.
     """
 
     type: ClassVar[str] = "conversation:message:sent"
@@ -195,6 +205,7 @@ class MessageSent(Event, frozen=True):
     recipient: str
     text: str
     client_id: str | None = None
+    imported: Imported | None = None
 
     def redacted(self) -> Event:
         return msgspec.structs.replace(self, text="", client_id=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from registro.db.schema import Column, Index, Table
 from registro.events import ids
-from registro.events.record import Recorded
+from registro.events.record import Recorded, sent_at
 from registro.events.types import DESK, ConversationRead, MessageSent
 from registro.projections.projection import Handler, Projection
 from registro.projections.rows import RowDict, Rows
@@ -45,9 +45,10 @@ def _touch_sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
 
 def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
     id_ = row.stream.partition("/")[2]
+    at = sent_at(row, event)
     last = {
         "last_seq": row.version,
-        "last_at": row.recorded_at,
+        "last_at": at,
         "last_sender": event.sender,
         "last_text": event.text[:PREVIEW],
     }
@@ -63,7 +64,7 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
             peer_id=peer_id,
             user_read=row.version if by_user else 0,
             peer_read=0 if by_user else row.version,
-            waiting_since=row.recorded_at if kind == "desk" and by_user else None,
+            waiting_since=at if kind == "desk" and by_user else None,
             **last,
         )
         return
@@ -72,17 +73,17 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
     rows.update(
         CONVERSATIONS,
         conversation,
-        waiting_since=_waiting(conversation, row, by_user),
+        waiting_since=_waiting(conversation, at, by_user),
         **last,
         **mark,
     )
 
 
-def _waiting(conversation: RowDict, row: Recorded, by_user: bool) -> int | None:
+def _waiting(conversation: RowDict, at: int, by_user: bool) -> int | None:
     if conversation["kind"] != "desk" or not by_user:
         return None
     since: int | None = conversation["waiting_since"]
-    return row.recorded_at if since is None else since
+    return at if since is None else since
 
 
 def participants(conversation_id: str, event: MessageSent) -> tuple[str, str, str]:

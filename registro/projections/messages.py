@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registro.db.schema import Column, Index, Table
-from registro.events.record import Recorded
+from registro.events.record import Recorded, sent_at
 from registro.events.types import MessageSent
 from registro.projections.projection import Handler, Projection
 from registro.projections.rows import Rows
@@ -38,7 +38,7 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
         sender=event.sender,
         recipient=event.recipient,
         text=event.text,
-        sent_at=row.recorded_at,
+        sent_at=sent_at(row, event),
         erased=int(row.erased),
     )
 

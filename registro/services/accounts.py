@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar
 from uuid import uuid4
 
+import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -100,6 +101,12 @@ class Accounts:
         hashed = await self._hash(password)
         await self._store_hash(*user_ids, hashed=hashed, demo=True)
 
+    async def keep_hashes(self, hashes: Iterable[tuple[str, str]]) -> None:
+        """Stores hashes that were made elsewhere (user's id, bcrypt): the next login replaces
+        them."""
+        now = time.time_ns() // 1000
+        await self._write([(id_, hashed, 0, now) for id_, hashed in hashes])
+
     async def verify_password(self, user: str, password: str, *, loopback: bool) -> Person | None:
         """The person, when name and password fit and the account is not disabled.
 
@@ -116,7 +123,7 @@ class Accounts:
         fits = await self._in_thread(self._fits, hashed, password[:MAX_PASSWORD])
         if person is None or row is None or not fits or person.disabled or (demo and not loopback):
             return None
-        if self._hasher.check_needs_rehash(hashed):
+        if _is_bcrypt(hashed) or self._hasher.check_needs_rehash(hashed):
             rehashed = await self._in_thread(self._hasher.hash, password)
             await self._store_hash(person.id, hashed=rehashed, demo=bool(demo))
         return person
@@ -150,8 +157,11 @@ class Accounts:
 
     def _fits(self, hashed: str, password: str) -> bool:
         try:
+            if _is_bcrypt(hashed):
+                # The original's bcrypt looked at the first 72 bytes and forgot the rest.
+                return bcrypt.checkpw(password.encode()[:72], hashed.encode())
             return self._hasher.verify(hashed, password)
-        except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        except (VerificationError, InvalidHashError, ValueError):
             return False
 
     async def _in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
@@ -166,10 +176,18 @@ class Accounts:
             self._waiting -= 1
 
     async def _store_hash(self, *user_ids: str, hashed: str, demo: bool = False) -> None:
+        now = time.time_ns() // 1000
+        await self._write([(id_, hashed, int(demo), now) for id_ in user_ids])
+
+    async def _write(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
         connection = await self._connect().open()
         try:
             async with connection.transaction():
-                rows = [(id_, hashed, int(demo), time.time_ns() // 1000) for id_ in user_ids]
                 await connection.upsert_many(CREDENTIAL, CREDENTIAL.name, rows)
         finally:
             await connection.close()
+
+
+def _is_bcrypt(hashed: str) -> bool:
+    """Whether a hash came with an account from the original."""
+    return hashed.startswith("$2")

@@ -10,7 +10,7 @@ from registro.db.sql import in_list
 from registro.errors import Conflict, Refused
 from registro.events import decide
 from registro.events.decide import DESK_NAME, Person, Standing
-from registro.events.record import Recorded, rfc3339
+from registro.events.record import Recorded, rfc3339, sent_at
 from registro.events.store import draft
 from registro.events.types import DESK, MessageSent
 from registro.events.writer import LogWriter
@@ -234,7 +234,7 @@ def sent_message(row: Recorded, event: MessageSent, people: Mapping[str, Person]
         sender=_user_name(people, event.sender),
         recipient=_user_name(people, event.recipient),
         text=event.text,
-        sent_at=row.recorded_at,
+        sent_at=sent_at(row, event),
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import uuid4
 
 from registro.db.connection import Connection, Pool
+from registro.db.sql import in_list
 from registro.events import codec, ids, reader
 from registro.events.decide import Person
 from registro.events.record import Recorded
@@ -124,21 +125,35 @@ class Erasures:
     async def name_hash(self, user: str) -> str:
         """HMAC-SHA256 (hex) of a name under this database's key."""
         async with self._readers.connection() as connection:
-            key = await connection.fetch_value("SELECT value FROM secret WHERE name = 'erasure'")
-        return hmac.new(key, user.encode(), hashlib.sha256).hexdigest()
+            return _name_hash(await _key(connection), user)
 
     async def was_erased(self, user: str) -> bool:
         """Whether somebody of this name was erased: the name is never given again."""
-        name_hash = await self.name_hash(user)
+        return user in await self.erased_among([user])
+
+    async def erased_among(self, users: Collection[str]) -> set[str]:
+        """Those of some names (a few hundred) that were erased people's."""
         async with self._readers.connection() as connection:
-            found = await connection.fetch_value(
-                "SELECT 1 FROM erased_names WHERE name_hash = :hash", hash=name_hash
+            key = await _key(connection)
+            hashes = {_name_hash(key, user): user for user in users}
+            names, values = in_list(list(hashes))
+            rows = await connection.fetch_all(
+                f"SELECT name_hash FROM erased_names WHERE name_hash IN ({names})", **values
             )
-        return found is not None
+        return {hashes[name_hash] for (name_hash,) in rows}
 
     async def _forget_credentials(self, user_id: str) -> None:
         async with self._readers.connection() as connection, connection.transaction():
             await connection.execute("DELETE FROM credential WHERE user_id = :id", id=user_id)
+
+
+async def _key(connection: Connection) -> bytes:
+    key: bytes = await connection.fetch_value("SELECT value FROM secret WHERE name = 'erasure'")
+    return key
+
+
+def _name_hash(key: bytes, user: str) -> str:
+    return hmac.new(key, user.encode(), hashlib.sha256).hexdigest()
 
 
 def _erasable(row: Recorded) -> bool:

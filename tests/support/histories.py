@@ -14,6 +14,7 @@ from registro.events.types import (
     ConnectionOpened,
     ConversationRead,
     Event,
+    Imported,
     MessageSent,
     SessionEnded,
     SessionStarted,
@@ -43,20 +44,25 @@ def _role(id_: str) -> str:
 
 
 def _message() -> st.SearchStrategy[tuple[str, Event]]:
-    def build(sender: str, recipient: str, text: str) -> tuple[str, Event]:
+    def build(
+        sender: str, recipient: str, text: str, imported: Imported | None
+    ) -> tuple[str, Event]:
         if recipient == DESK or (sender in ADMINS) != (recipient in ADMINS):
             owner = recipient if sender in ADMINS else sender
             conversation = ids.desk_conversation(owner)
         else:
             conversation = ids.pair_conversation(sender, recipient)
-        event = MessageSent(sender=sender, recipient=recipient, text=text)
+        event = MessageSent(sender=sender, recipient=recipient, text=text, imported=imported)
         return f"conversation/{conversation}", event
 
     texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
     people = st.sampled_from(PEOPLE)
     pairs = st.tuples(people, people).filter(lambda pair: pair[0] != pair[1])
     to_desk = st.tuples(st.sampled_from(USERS), st.just(DESK))
-    return st.builds(lambda pair, text: build(*pair, text), pairs | to_desk, texts)
+    imported = st.sampled_from([None, None, None, Imported("original:mensajes:1", TIMES)])
+    return st.builds(
+        lambda pair, text, imported: build(*pair, text, imported), pairs | to_desk, texts, imported
+    )
 
 
 def _read() -> st.SearchStrategy[tuple[str, Event]]:

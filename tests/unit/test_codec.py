@@ -44,6 +44,8 @@ def _event(cls: type) -> st.SearchStrategy[object]:
 def _value(kind: msgspec.inspect.Type) -> st.SearchStrategy[object]:
     if isinstance(kind, msgspec.inspect.UnionType):
         return st.one_of([_value(one) for one in kind.types])
+    if isinstance(kind, msgspec.inspect.StructType):
+        return _event(kind.cls)
     if isinstance(kind, msgspec.inspect.VarTupleType):
         return st.lists(_value(kind.item_type), max_size=5).map(tuple)
     if isinstance(kind, msgspec.inspect.DictType):
