@@ -136,6 +136,20 @@ async def last_position_before(connection: Connection, moment: int) -> int:
     return low
 
 
+async def version_at(connection: Connection, stream: str, position: int) -> int:
+    """The version that a stream had at a position; 0 before it began. Found by halving, too."""
+    low, high = 0, (await stream_versions(connection, [stream])).get(stream, 0)
+    while low < high:
+        middle = (low + high + 1) // 2
+        found = await connection.fetch_value(
+            "SELECT position FROM log_event WHERE stream = :stream AND version = :version",
+            stream=stream,
+            version=middle,
+        )
+        low, high = (middle, high) if found <= position else (low, middle - 1)
+    return low
+
+
 async def nodes(connection: Connection, start: int, end: int) -> list[Node]:
     """The complete subtrees that make up the leaves from `start` to `end` (from 0, end excluded),
     from left to right: the largest ones that `log_node` has, and single leaves."""

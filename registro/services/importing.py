@@ -20,7 +20,7 @@ from uuid import uuid4
 import msgspec
 
 from registro.db.connection import Connection, DatabaseConnection
-from registro.db.sql import in_list
+from registro.db.sql import in_list, paged
 from registro.errors import Refused, Rejected, StoreError
 from registro.events import decide, ids
 from registro.events.decide import DESK_NAME, Person, is_text, is_user_name
@@ -405,8 +405,10 @@ class Importer:
 
     async def _append(self, drafts: Sequence[Draft]) -> dict[int, Reason]:
         """Appends in order, each alone; returns which the log refused. Raises Unavailable."""
-        futures = [self._services.writer.submit([one]) for one in drafts]
-        outcomes = await asyncio.gather(*futures, return_exceptions=True)
+        outcomes: list[object] = []
+        for some in paged(drafts, min(PAGE, self._services.settings.queue_limit)):
+            futures = [self._services.writer.submit([one]) for one in some]
+            outcomes += await asyncio.gather(*futures, return_exceptions=True)
         refused: dict[int, Reason] = {}
         for at, outcome in enumerate(outcomes):
             if isinstance(outcome, Rejected):

@@ -424,6 +424,7 @@ def _socket_line(socket: Socket, narrator: Narrator) -> SocketLine:
         open=socket.closed_at is None,
         reason=socket.reason or "",
         transport=socket.transport,
+        program=narration.program(socket.client),
         client=socket.client,
         node=socket.node[:8],
         events=f"/admin/registro?sesion={quote(socket.session, safe='')}" if socket.session else "",

@@ -120,6 +120,7 @@ class SocketLine:
     open: bool
     reason: str
     transport: str
+    program: str
     client: str
     node: str
     events: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,26 @@ class Told:
             "cita": self.quote,
             "borrado": self.erased,
         }
+
+
+_BROWSERS = (
+    ("Edg", "Edge"), ("OPR", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("FxiOS", "Firefox"),
+    ("Firefox", "Firefox"), ("CriOS", "Chrome"), ("HeadlessChrome", "Chrome"), ("Chrome", "Chrome"),
+    ("Version", "Safari"),
+)  # fmt: skip
+"""Tokens of User-Agents; the first that is there counts, since most browsers name others, too."""
+
+_SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Macintosh", "CrOS", "Linux")
+
+
+def program(client: str) -> str:
+    """A User-Agent in few words: `Chrome 126, Android`; of what is no browser the first word."""
+    for token, name in _BROWSERS:
+        found = re.search(rf"\b{token}/(\d+)", client)
+        if found:
+            system = next((one for one in _SYSTEMS if one in client), "")
+            return ", ".join(filter(None, (f"{name} {found[1]}", system)))
+    return client.split(" ", 1)[0][:40]
 
 
 def people_of(rows: Iterable[Recorded]) -> set[str]:
@@ -235,7 +256,7 @@ def _ended(narrator: Narrator, event: SessionEnded) -> str:
 
 
 def _opened(narrator: Narrator, event: ConnectionOpened) -> str:
-    return " · ".join(filter(None, (event.transport, event.client)))
+    return " · ".join(filter(None, (event.transport, program(event.client))))
 
 
 def _closed(narrator: Narrator, event: ConnectionClosed) -> str:

@@ -90,6 +90,10 @@ async def test_events_are_found_by_whom_they_concern_by_type_stream_and_time(
     assert await positions(audit, stream=history[8][0]) == [9, 8]
     assert await positions(audit, stream=f"connection/{UUID(int=100, version=4)}",
                            types=("connection:closed",)) == [10]  # fmt: skip
+    stream = Filter(stream=history[8][0])
+    assert [row.position for row in (await audit.page(stream, after=8)).rows] == [9]
+    assert [row.position for row in (await audit.page(stream, before=9)).rows] == [8]
+    assert (await audit.page(stream, after=9)).rows == []
     assert await positions(audit, since=logs.NOW + 8 * SECOND) == [11, 10, 9]
     assert await positions(audit, until=logs.NOW + 2 * SECOND) == [2, 1]
     assert await positions(audit, since=logs.NOW + 100 * SECOND) == []
@@ -238,6 +242,7 @@ async def test_no_query_reads_a_whole_table_and_their_number_is_fixed(
         (2, lambda: audit.page(Filter(user=ADMIN, conversation=CONVERSATION))),
         (2, lambda: audit.page(Filter(types=("session:started", "connection:")), before=middle)),
         (2, lambda: audit.page(Filter(stream=f"conversation/{CONVERSATION}"))),
+        (3 + 11, lambda: audit.page(Filter(stream=f"conversation/{CONVERSATION}"), after=middle)),
         # Each time costs the head and log2(2,375) rows at most.
         (2 + 2 * 13, lambda: audit.page(Filter(user=USER, since=since, until=until))),
         (1, lambda: audit.count_after(Filter(user=USER), middle, 1000)),
@@ -262,3 +267,6 @@ async def test_a_plan_that_scans_is_seen(connection: DatabaseConnection) -> None
     await fill(connection)
     statement = ("SELECT position FROM log_event WHERE version = :one", {"one": 1})
     assert len(await scanned(connection, statement)) == 1
+    if connection.dialect.name == "mysql":
+        dense = "SELECT COUNT(payload) FROM log_event WHERE type = 'conversation:message:sent'"
+        assert len(await scanned(connection, (dense, {}))) == 1

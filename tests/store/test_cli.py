@@ -88,6 +88,28 @@ def test_the_tail_is_filtered(desk: Shell) -> None:
     assert "expected a time" in desk.run("log", "tail", "--since", "ayer", expect=2)
 
 
+def test_the_tail_is_filtered_by_whom_events_concern(desk: Shell) -> None:
+    def tail(*arguments: str) -> list[dict[str, object]]:
+        lines = desk.run("log", "tail", "-n", "9999", "--json", *arguments).splitlines()
+        return [json.loads(line) for line in lines]
+
+    log = [json.loads(line) for line in desk.run("log", "export").splitlines()]
+    user_id = next(e["stream"][5:] for e in log if e["payload"].get("user") == "flor.ba")
+    concerned = [e for e in log if user_id in json.dumps(e)]
+    assert tail("--user", "flor.ba") == tail("--user", user_id) == concerned
+    message = next(e for e in concerned if e["type"] == "conversation:message:sent")
+    conversation = message["stream"].partition("/")[2]
+    assert tail("--conversation", conversation) == [e for e in log if conversation in e["stream"]]
+    assert tail("--stream", message["stream"], "--type", "conversation:message") == [
+        e for e in log if e["stream"] == message["stream"]
+    ]
+    key = next(e["payload"]["key"] for e in concerned if e["type"] == "session:started")
+    assert {e["type"] for e in tail("--session", key)} >= {"session:started", "connection:opened"}
+    assert "--stream goes with" in desk.run(
+        "log", "tail", "--stream", message["stream"], "--user", "flor.ba", expect=2
+    )
+
+
 def test_accounts_are_made_listed_and_changed(shell: Shell) -> None:
     shell.run("user", "add", "ana", "--role", "admin", "--password", "correct horse")
     shell.run("user", "add", "eva", "--name", "Eva Ríos", "--password", "correct horse")

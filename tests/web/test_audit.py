@@ -16,11 +16,13 @@ import pytest
 
 from registro.web.audit import pretty
 from registro.web.i18n import language
-from registro.web.narration import TITLES
+from registro.web.narration import TITLES, program
 from registro.web.times import duration
 from tests.conftest import SECRET
 from tests.support.server import Server
 from tests.web.conftest import ADMIN, USER, Site, heading
+
+MOZILLA, KIT = "Mozilla/5.0", "AppleWebKit/537.36 (KHTML, like Gecko)"
 
 
 @pytest.fixture(scope="module")
@@ -346,3 +348,22 @@ def test_payloads_show_what_cannot_be_seen() -> None:
 )  # fmt: skip
 def test_durations_are_told_in_their_two_largest_units(milliseconds: int, text: str) -> None:
     assert duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("client", "words"),
+    [
+        (f"{MOZILLA} (X11; Linux x86_64) {KIT} Chrome/126.0.0.0 Safari/537.36 Edg/126.0.2592.87",
+         "Edge 126, Linux"),
+        (f"{MOZILLA} (Linux; Android 10; K) {KIT} Chrome/131.0.0.0 Mobile Safari/537.36",
+         "Chrome 131, Android"),
+        (f"{MOZILLA} (iPhone; CPU iPhone OS 18_7 like Mac OS X) {KIT} Version/26.1 Mobile/15E148",
+         "Safari 26, iPhone"),
+        (f"{MOZILLA} (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0",
+         "Firefox 132, Windows"),
+        ("TalleresRueda/1.8 (Android 12; okhttp/4.12)", "TalleresRueda/1.8"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_user_agents_are_told_in_few_words(client: str, words: str) -> None:
+    assert program(client) == words
