@@ -186,6 +186,8 @@ class Narrator:
     def _title(self, row: Recorded, event: Event | None) -> str:
         if isinstance(event, SessionStarted) and event.login:
             return self.language.say("Token renewed")
+        if isinstance(event, MessageSent) and event.imported is not None:
+            return self.language.say("Imported message")
         return self.title(row.type)
 
     def party(self, id_: str) -> Party:

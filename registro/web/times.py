@@ -124,9 +124,14 @@ class Clock:
         return datetime.fromtimestamp(at / 1_000_000, UTC).astimezone(self._zone)
 
 
+_ROUNDED = ((86_400, 3600), (3600, 60))
+"""Seconds from which a duration is told in whole hours, or minutes."""
+
+
 def duration(milliseconds: int) -> str:
-    """The two largest units of a time: 45 s, 12 min 5 s, 3 h 12 min, 2 d 4 h."""
-    seconds = round(milliseconds / 1000)
+    """The two largest units of a time, rounded: 45 s, 12 min 5 s, 3 h 12 min, 2 d 4 h."""
+    unit = next((unit for least, unit in _ROUNDED if milliseconds >= least * 1000), 1)
+    seconds = round(milliseconds / 1000 / unit) * unit
     parts = [(seconds // 86_400, "d"), (seconds // 3600 % 24, "h"),
              (seconds // 60 % 60, "min"), (seconds % 60, "s")]  # fmt: skip
     first = next((n for n, (count, _) in enumerate(parts) if count), len(parts) - 1)

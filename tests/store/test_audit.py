@@ -20,13 +20,16 @@ from registro.events.types import (
     ConnectionClosed,
     ConnectionOpened,
     LogErased,
+    LogVerified,
     MessageSent,
     SessionEnded,
     SessionRenewed,
     SessionStarted,
     UserDisabled,
 )
+from registro.events.verify import verify
 from registro.projections.subjects import named
+from registro.services import Services
 from registro.services.audit import Audit, Filter, event_of
 from tests.support import logs
 from tests.support.histories import ADMINS, USERS, History, histories, registrations
@@ -260,6 +263,38 @@ async def test_no_query_reads_a_whole_table_and_their_number_is_fixed(
         assert len(sent) <= budget
         for statement in sent:
             assert await scanned(connection, statement) == [], statement[0]
+
+
+async def test_a_proof_reads_little_of_a_long_log_and_holds_for_any_event(
+    connection: DatabaseConnection, services: Services
+) -> None:
+    await fill(connection)
+    for position in (1, 2, 255, 256, 257, 1234, 2385):
+        with watched() as sent:
+            proof = await services.evidence.of(position)
+        assert proof is not None
+        assert proof.ok
+        assert len(proof.path) <= 12  # log2(2,385), rounded up
+        assert len(sent) <= 2 + 2 * 12
+        for statement in sent:
+            assert await scanned(connection, statement) == [], statement[0]
+    with watched() as sent:
+        health = await services.evidence.health()
+    assert (health.head.position, health.standing) == (2385, "none")
+    assert len(sent) <= 3
+
+
+async def test_a_verification_is_recorded_with_what_it_found(services: Services) -> None:
+    assert (await services.evidence.health()).verified is None
+    await services.accounts.register("ana", "Ana", "admin", "form")
+    async with services.readers.connection() as connection:
+        report = await verify(connection)
+    await services.evidence.record(report, "test")
+    row = (await services.evidence.health()).verified
+    assert row is not None
+    event = event_of(row)
+    assert isinstance(event, LogVerified)
+    assert (event.events, event.root, event.findings) == (1, report.root, 0)
 
 
 async def test_a_plan_that_scans_is_seen(connection: DatabaseConnection) -> None:

@@ -89,8 +89,13 @@ async def test_accounts_and_messages_come_over_with_their_times_and_their_order(
         ("eva", "admin", "Hola 👋", at(EARLY)),
         ("ana", "eva", "¿En qué puedo ayudarle?", at(LATER)),
     ]
-    leo = await services.directory.by_user("leo")
+    eva, leo = [await services.directory.by_user(user) for user in ("eva", "leo")]
+    assert eva is not None
     assert leo is not None
+    history = await services.chat.history([ids.desk_conversation(eva.id)])
+    assert [message.wire()["fecha"] for message in history.messages] == [
+        "2023-05-01T10:00:00.000Z", "2023-05-01T10:05:30.000Z",
+    ]  # fmt: skip
     assert (leo.name, leo.role) == ("leo", "user")
     [row] = (await services.inbox.list()).rows
     assert (row.user, row.last_at, row.last_text) == ("eva", at(LATER), "¿En qué puedo ayudarle?")

@@ -344,7 +344,8 @@ def test_payloads_show_what_cannot_be_seen() -> None:
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
     [(0, "0 s"), (499, "0 s"), (45_400, "45 s"), (60_000, "1 min"), (725_000, "12 min 5 s"),
-     (11_520_000, "3 h 12 min"), (43_199_800, "12 h"), (187_200_000, "2 d 4 h")],
+     (11_520_000, "3 h 12 min"), (43_199_800, "12 h"),
+     (43_199_000, "12 h"), (187_200_000, "2 d 4 h")],
 )  # fmt: skip
 def test_durations_are_told_in_their_two_largest_units(milliseconds: int, text: str) -> None:
     assert duration(milliseconds) == text
