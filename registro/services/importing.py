@@ -69,7 +69,7 @@ REASONS: Mapping[Reason, str] = {
 _REFUSALS: Mapping[str, Reason] = {
     "mensaje_vacio": "empty", "mensaje_largo": "long", "datos_invalidos": "text",
 }  # fmt: skip
-_BCRYPT = re.compile(r"\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 _ROLES: Mapping[object, Role] = {"admin": "admin", "user": "user"}
 
 

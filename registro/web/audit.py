@@ -5,11 +5,12 @@ from __future__ import annotations
 import json as jsons
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import wraps
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from sanic import HTTPResponse, Request
-from sanic.exceptions import BadRequest, NotFound
+from sanic.exceptions import BadRequest, Forbidden, NotFound
 from sanic.response import json, text
 
 from registro.errors import NoteError, StoreError
@@ -38,7 +39,7 @@ from registro.web.audit_views import (
 from registro.web.auth import Visitor, api_for, error, page_for
 from registro.web.narration import Narrator, Told
 from registro.web.times import duration
-from registro.web.typing import App
+from registro.web.typing import App, Handler
 
 FOLLOWED = 50
 """Events in one answer to a page that follows the log."""
@@ -47,10 +48,26 @@ COUNTED = 1000
 """Up to how many new events are counted."""
 
 
+def known(handler: Handler) -> Handler:
+    """Refuses an admin whom this Registro has never seen: over HTTP they would read empty pages,
+    and an empty log would be a lie."""
+
+    @wraps(handler)
+    async def guarded(
+        request: Request, who: Visitor, *args: object, **kwargs: object
+    ) -> HTTPResponse:
+        if not who.known:
+            raise Forbidden("nobody knows this admin yet")
+        return await handler(request, who, *args, **kwargs)
+
+    return guarded
+
+
 # The log
 
 
 @page_for("admin")
+@known
 async def log(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/registro`: the log, newest first, by filters that are all in the address."""
     services: Services = request.app.ctx.services
@@ -80,14 +97,12 @@ NOTHING = Page([], None, None)
 
 
 @api_for("admin")
+@known
 async def log_api(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /api/registro`: events as the page of the log shows them, for following it."""
     services: Services = request.app.ctx.services
-    try:
-        filter_, _, _ = await _asked(request)
-        before, after = _number(request, "antes"), _number(request, "despues")
-    except BadRequest:
-        return error(400, "datos_invalidos", "El filtro no se entiende.")
+    filter_, _, _ = await _asked(request)
+    before, after = _number(request, "antes"), _number(request, "despues")
     if filter_ is None:
         return json({"eventos": [], "nuevos": 0})
     page = await services.audit.page(filter_, before=before, after=after, limit=FOLLOWED)
@@ -196,6 +211,7 @@ async def _narrate(request: Request, rows: Sequence[Recorded]) -> tuple[Sequence
 
 
 @page_for("admin")
+@known
 async def event(request: Request, who: Visitor, position: int) -> HTTPResponse:
     """`GET /admin/registro/<position>`: one event in full, and what proves it."""
     services: Services = request.app.ctx.services
@@ -261,6 +277,7 @@ def _links(row: Recorded, narrator: Narrator) -> Sequence[tuple[str, str]]:
 
 
 @api_for("admin")
+@known
 async def proof(request: Request, who: Visitor, position: int) -> HTTPResponse:
     """`GET /api/registro/<position>/prueba`: the proof that `registro prove` would print."""
     services: Services = request.app.ctx.services
@@ -281,6 +298,7 @@ async def proof(request: Request, who: Visitor, position: int) -> HTTPResponse:
 
 
 @page_for("admin")
+@known
 async def user(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/usuario`: everything that concerns one person (`user`: a name, or `id`)."""
     services: Services = request.app.ctx.services
@@ -326,21 +344,34 @@ async def _person(request: Request) -> tuple[Person | None, str | None]:
     return person, None if person is None else person.id
 
 
+async def _only(request: Request) -> str | None:
+    """The id of the one person that a list is asked for, if any. Raises NotFound."""
+    _, user_id = await _person(request)
+    if user_id is None and request.args.get("user"):
+        raise NotFound("there is no such user")
+    return user_id
+
+
+def _set(user_id: str | None) -> set[str]:
+    return set() if user_id is None else {user_id}
+
+
 # Sessions and connections
 
 
 @page_for("admin")
+@known
 async def sessions(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/sesiones`: logins, how long they lasted and how they ended."""
     services: Services = request.app.ctx.services
-    person, user_id = await _person(request)
+    user_id = await _only(request)
     before = _number(request, "antes")
     logins, older = await services.audit.logins(user_id, before=before)
-    narrator = await _narrator(request, {login.user for login in logins})
+    narrator = await _narrator(request, {login.user for login in logins} | _set(user_id))
     query = {"id": user_id} if user_id else {}
     view = SessionsView(
         [_login_line(login, narrator) for login in logins],
-        person,
+        None if user_id is None else narrator.party(user_id),
         _paging(request, query, older),
     )
     return await views.respond(request, view, me=who.person)
@@ -363,17 +394,19 @@ def _login_line(login: Login, narrator: Narrator) -> LoginLine:
 
 
 @page_for("admin")
+@known
 async def connections(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/conexiones`: every socket: when, for how long, and why it ended."""
     services: Services = request.app.ctx.services
-    person, user_id = await _person(request)
+    user_id = await _only(request)
     before = _number(request, "antes")
     sockets, older = await services.audit.sockets(user_id, before=before)
     query = {"id": user_id} if user_id else {}
+    narrator = await _narrator(request, {socket.user_id for socket in sockets} | _set(user_id))
     view = ConnectionsView(
-        await _socket_lines(request, sockets),
+        [_socket_line(socket, narrator) for socket in sockets],
         False,
-        person,
+        None if user_id is None else narrator.party(user_id),
         0,
         0,
         _paging(request, query, older),
@@ -382,6 +415,7 @@ async def connections(request: Request, who: Visitor) -> HTTPResponse:
 
 
 @page_for("admin")
+@known
 async def connected(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/conectados`: who is connected now, the longest first."""
     services: Services = request.app.ctx.services
@@ -391,8 +425,9 @@ async def connected(request: Request, who: Visitor) -> HTTPResponse:
     more = None
     if len(sockets) == CONNECTED:
         more = f"{sockets[-1].opened_at}-{sockets[-1].id}"
+    narrator = await _narrator(request, {socket.user_id for socket in sockets})
     view = ConnectionsView(
-        await _socket_lines(request, sockets),
+        [_socket_line(socket, narrator) for socket in sockets],
         True,
         None,
         people,
@@ -408,11 +443,6 @@ def _cursor(asked: str | None) -> tuple[int, str]:
         return number(at) or 0, _uuid(id_) if id_ else ""
     except ValueError:
         raise BadRequest("no cursor of this list") from None
-
-
-async def _socket_lines(request: Request, sockets: Sequence[Socket]) -> list[SocketLine]:
-    narrator = await _narrator(request, {socket.user_id for socket in sockets})
-    return [_socket_line(socket, narrator) for socket in sockets]
 
 
 def _socket_line(socket: Socket, narrator: Narrator) -> SocketLine:
@@ -432,6 +462,7 @@ def _socket_line(socket: Socket, narrator: Narrator) -> SocketLine:
 
 
 @page_for("admin")
+@known
 async def health(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/salud-registro`: whether the log still is what it was."""
     services: Services = request.app.ctx.services

@@ -106,7 +106,7 @@ class LoginLine:
 class SessionsView(View):
     template: ClassVar[str] = "audit_sessions.html"
     logins: Sequence[LoginLine]
-    person: Person | None
+    only: Party | None
     paging: Paging
 
 
@@ -133,7 +133,7 @@ class ConnectionsView(View):
     template: ClassVar[str] = "audit_connections.html"
     sockets: Sequence[SocketLine]
     now: bool
-    person: Person | None
+    only: Party | None
     people: int
     total: int
     paging: Paging

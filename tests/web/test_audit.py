@@ -244,6 +244,16 @@ def test_sessions_and_connections_have_durations(audited: Site) -> None:
     assert "Only of" in connections
     assert "Nobody is connected." in client.get("/admin/conectados").text
     assert client.get("/admin/conectados?cursor=x").status_code == 400
+    assert client.get("/admin/sesiones?user=nadie").status_code == 404
+    erased = client.get("/admin/conexiones?id=00000000-0000-4000-8000-000000000000").text
+    assert "Somebody (00000000)" in erased
+
+
+def test_an_admin_whom_nobody_has_seen_yet_is_refused(audited: Site) -> None:
+    client = audited.as_("from-elsewhere", "admin")
+    assert client.get("/admin/registro").status_code == 403
+    answer = client.get("/api/registro")
+    assert (answer.status_code, answer.json()["error"]["codigo"]) == (403, "no_autorizado")
 
 
 def test_health_says_whether_the_log_is_still_the_checkpoints(audited: Site) -> None:
