@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from registro.db import migrations
 from registro.db.connection import DatabaseConnection, Pool
 from registro.events import codec, ids, reader
 from registro.events.record import Recorded
@@ -28,6 +29,7 @@ from registro.events.types import (
     UserDisabled,
 )
 from registro.events.verify import verify
+from registro.projections import runner
 from registro.projections.subjects import named
 from registro.services import Services
 from registro.services.audit import Audit, Filter, event_of
@@ -161,6 +163,18 @@ async def _concerned(connection: DatabaseConnection, id_: str) -> list[int]:
 
     rows = await logs.everything(connection)
     return [row.position for row in reversed(rows) if id_ in ids_of(row)]
+
+
+async def test_a_database_from_before_the_audit_gets_its_index_from_the_log(
+    connection: DatabaseConnection, audit: Audit
+) -> None:
+    await logs.record(connection, [*registrations(), session(), said(), opened(), closed()])
+    before = (await logs.dump(connection))["subjects"]
+    await connection.execute("DROP TABLE subjects")
+    await connection.execute("DELETE FROM projection WHERE name = 'subjects'")
+    await migrations.migrate(connection, runner.ensure)
+    assert (await logs.dump(connection))["subjects"] == before
+    assert await positions(audit, user=USER) == [9, 8, 7, 6, 3]
 
 
 async def test_logins_show_how_long_they_lasted_and_renewals_belong_to_them(
