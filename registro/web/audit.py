@@ -88,7 +88,7 @@ async def log(request: Request, who: Visitor) -> HTTPResponse:
         {value: say(title) for value, title in narration.TITLES.items()},
         paging,
         filter_ is None,
-        {"query": query} if follows else None,
+        {"query": query, "expires": who.expires} if follows else None,
     )
     return await views.respond(request, view, me=who.person)
 

@@ -93,6 +93,17 @@ def test_a_tab_that_nobody_looks_at_asks_for_nothing(new_context: NewContext, de
         )
 
 
+def test_a_page_whose_login_is_over_leads_to_another(
+    new_context: NewContext, desk: Desk, troubles: Troubles
+) -> None:
+    troubles.expected.append("401")
+    page = new_context().new_page()
+    desk.sign_in(page, "marcos")
+    page.goto(f"{desk.url}/admin/registro")
+    page.context.clear_cookies()
+    expect(page).to_have_url(f"{desk.url}/login?returnTo=%2Fadmin%2Fregistro")
+
+
 def test_older_parts_and_closed_spans_of_time_are_not_followed(
     new_context: NewContext, desk: Desk
 ) -> None:

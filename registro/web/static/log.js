@@ -1,5 +1,6 @@
 // Follows the log on its page: says how many events are new, and shows them when asked to.
 import { element } from "./lines.js";
+import { keepSession } from "./session.js";
 import { count, say } from "./texts.js";
 
 const EVERY = 3000;
@@ -7,7 +8,7 @@ const MOST = 500;
 const EVENT = say("Event") + " "; // not in a template: what reads the texts out does not look there
 const list = document.getElementById("events");
 const button = document.getElementById("new-events");
-const { query } = JSON.parse(document.getElementById("data").textContent);
+const { query, expires } = JSON.parse(document.getElementById("data").textContent);
 
 /** The position after which events are new. */
 let last = Number(list.querySelector(".event")?.dataset.position ?? 0);
@@ -16,6 +17,7 @@ let timer = 0;
 async function ask(after) {
   const address = `/api/registro?${new URLSearchParams({ ...query, despues: String(after) })}`;
   const answer = await fetch(address);
+  if (answer.status === 401) location.reload(); // the login is over: the page leads to another
   if (!answer.ok) throw new Error(`${answer.status}`);
   return answer.json();
 }
@@ -99,4 +101,5 @@ button.addEventListener("click", async () => {
 });
 
 document.addEventListener("visibilitychange", look);
+keepSession(expires, () => {});
 timer = setTimeout(look, EVERY);
