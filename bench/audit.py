@@ -69,7 +69,7 @@ async def fill(url: str, messages: int, people: int) -> None:
                 sender=ADMIN if answered else user, recipient=user if answered else DESK, text=TEXT
             )
             drafts.append([draft(stream, event)])
-            if number % 100 == 0:
+            if number % 10 == 0:
                 opened = ConnectionOpened(
                     user=user, role="user", session="k" * 64, transport="websocket", node=ADMIN
                 )

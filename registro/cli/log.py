@@ -67,8 +67,8 @@ async def tail(count: int, follow: bool, as_json: bool, **wanted: Any) -> None:
 async def _filter(
     services: Services, *, user: str | None, since: str | None, until: str | None, **wanted: Any
 ) -> Filter:
-    if wanted["stream"] and (user or wanted["conversation"] or wanted["session"]):
-        raise WrongUse("--stream goes with --type, --since and --until alone")
+    if wanted["stream"] and wanted["conversation"]:
+        raise WrongUse("--stream and --conversation: one of them, a conversation is two streams")
     user_id = None if user is None else await _user_id(services, user)
     return Filter(**wanted, user=user_id, since=_moment(since), until=_moment(until))
 

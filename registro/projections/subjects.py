@@ -1,4 +1,4 @@
-"""Which events concern whom: from a person, a conversation or a session to positions in the log.
+"""Which events concern whom: from a person or a session to positions in the log.
 
 An index and nothing else: the events are in the log. A row is two integers, so that it costs an
 append little: the first is a 64-bit hash of an id and an event's type, so that one type of a
@@ -47,8 +47,8 @@ LOGINS = "logins"
 
 @lru_cache(maxsize=65_536)
 def subject(id_: str, type_: str) -> int:
-    """What stands in `subjects` for events of a type that concern an id (a user's, a
-    conversation's, a session's key). Among ten million of them, two are equal by chance once in
+    """What stands in `subjects` for events of a type that concern an id (a user's, or a session's
+    key). Among ten million of them, two are equal by chance once in
     300,000 logs."""
     digest = blake2b(f"{type_} {id_}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
@@ -73,11 +73,11 @@ NAMES: Mapping[str, Callable[[Recorded, Any], set[str]]] = {
     SessionEnded.type: lambda row, event: {event.user, event.key, event.by},
     ConnectionOpened.type: lambda row, event: {event.user, event.session} - {""},
     ConnectionClosed.type: lambda row, event: {event.user},
-    MessageSent.type: lambda row, event: {_id(row), event.sender, event.recipient} - {DESK},
-    ConversationRead.type: lambda row, event: {event.conversation, event.by, event.side} - {DESK},
+    MessageSent.type: lambda row, event: {event.sender, event.recipient} - {DESK},
+    ConversationRead.type: lambda row, event: {event.by, event.side} - {DESK},
     LogErased.type: lambda row, event: {event.by, event.user or event.by},
 }
-"""Event type → the ids that an event of it concerns, those in its stream's name included."""
+"""Event type → the ids of the people and sessions that an event of it concerns."""
 
 
 def named(row: Recorded, event: object) -> set[str]:

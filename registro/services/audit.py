@@ -7,7 +7,7 @@ the same in a long log as in a short one: there is a walk for each event type th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -54,8 +54,20 @@ class Filter:
     @property
     def subjects(self) -> list[str]:
         """The ids that an event has to concern, those that concern the fewest events first."""
-        return [one for one in (self.session, self.conversation, self.user) if one is not None]
+        return [one for one in (self.session, self.user) if one is not None]
 
+    @property
+    def streams(self) -> list[str]:
+        """The streams that an event has to be in one of; none mean all."""
+        if self.conversation is None:
+            return [] if self.stream is None else [self.stream]
+        return [f"{kind}/{self.conversation}" for kind in _OF_CONVERSATIONS]
+
+
+_OF_CONVERSATIONS: Mapping[str, str] = {
+    "conversation": "conversation:message:", "desk": "conversation:",
+}  # fmt: skip
+"""Kinds of streams that have a conversation's id, and how the types of their events begin."""
 
 EVERYTHING = Filter()
 LOGIN = Filter(types=(SessionStarted.type,), session=LOGINS)
@@ -191,17 +203,6 @@ class Audit:
         people, sockets = row or (0, 0)
         return people, sockets
 
-    async def sides(self, conversations: Collection[str]) -> dict[str, tuple[str, str]]:
-        """The two sides (a user's id; a user's id or `desk`) of some conversations."""
-        if not conversations:
-            return {}
-        names, values = in_list(list(conversations))
-        async with self._readers.connection() as connection:
-            rows = await connection.fetch_all(
-                f"SELECT id, user_id, peer_id FROM conversations WHERE id IN ({names})", **values
-            )
-        return {id_: (user_id, peer_id) for id_, user_id, peer_id in rows}
-
 
 _SOCKETS = (
     "SELECT id, user_id, session_key, transport, client, node, opened_at, closed_at, reason,"
@@ -252,13 +253,13 @@ async def _positions(connection: Connection, wanted: Filter, walk: _Walk) -> lis
     """The first positions of a walk that a filter lets through."""
     if walk.high <= walk.low + 1:
         return []
-    if not (wanted.types or wanted.subjects or wanted.stream):
+    if not (wanted.types or wanted.subjects or wanted.streams):
         return await _every_position(connection, walk)
     arms, values = _arms(wanted)
     if not arms:
         return []
-    if wanted.stream is not None:
-        values |= await _versions(connection, wanted.stream, walk)
+    for number, stream in enumerate(wanted.streams):
+        values |= await _versions(connection, stream, number, walk)
     parts = " UNION ALL ".join(arm.sql(number, walk) for number, arm in enumerate(arms))
     rows = await connection.fetch_all(
         f"SELECT position FROM ({parts}) found ORDER BY position {walk.order} LIMIT :limit",
@@ -270,14 +271,16 @@ async def _positions(connection: Connection, wanted: Filter, walk: _Walk) -> lis
     return [row[0] for row in rows]
 
 
-async def _versions(connection: Connection, stream: str, walk: _Walk) -> dict[str, int]:
+async def _versions(
+    connection: Connection, stream: str, number: int, walk: _Walk
+) -> dict[str, int]:
     """A walk's bounds as versions of a stream, since that is what its index has."""
     low, high = 0, MAX_INTEGER
     if walk.low:
         low = await reader.version_at(connection, stream, walk.low)
     if walk.high < MAX_INTEGER:
         high = await reader.version_at(connection, stream, walk.high - 1)
-    return {"first": low, "last": high}
+    return {f"first{number}": low, f"last{number}": high}
 
 
 async def _every_position(connection: Connection, walk: _Walk) -> list[int]:
@@ -290,8 +293,8 @@ async def _every_position(connection: Connection, walk: _Walk) -> list[int]:
 
 def _arms(wanted: Filter) -> tuple[list[_Arm], dict[str, Any]]:
     """What to walk along, and the values of its parameters."""
-    if wanted.stream is not None:
-        return _along_stream(wanted.stream, wanted)
+    if wanted.streams:
+        return _along_streams(wanted)
     if wanted.subjects:
         return _along_subjects(wanted)
     known = wanted.known_types()
@@ -304,30 +307,56 @@ def _arms(wanted: Filter) -> tuple[list[_Arm], dict[str, Any]]:
     return arms, {f"t{number}": type_ for number, type_ in enumerate(known)}
 
 
-def _along_stream(stream: str, wanted: Filter) -> tuple[list[_Arm], dict[str, Any]]:
-    if wanted.subjects:
-        raise ValueError("a stream is asked for alone, or with types and times")
-    names, values = in_list(wanted.known_types(), "t")
-    types = f" AND a.type IN ({names or 'NULL'})" if wanted.types else ""
-    versions = "a.version > :first AND a.version <= :last"
-    arm = _Arm(f"log_event a WHERE a.stream = :stream AND {versions}{types}", ("version",))
-    return [arm], {"stream": stream, **(values if wanted.types else {})}
+def _along_streams(wanted: Filter) -> tuple[list[_Arm], dict[str, Any]]:
+    """A walk for each stream; where somebody is named, too, for each type that they can have in
+    it."""
+    arms: list[_Arm] = []
+    values: dict[str, Any] = {}
+    for number, stream in enumerate(wanted.streams):
+        values[f"stream{number}"] = stream
+        inside = (
+            f"log_event a WHERE a.stream = :stream{number}"
+            f" AND a.version > :first{number} AND a.version <= :last{number}"
+        )
+        if wanted.subjects:
+            begins = _OF_CONVERSATIONS.get(stream.partition("/")[0], "")
+            for type_ in (one for one in _named_types(wanted) if one.startswith(begins)):
+                also, hashes = _concerns(wanted.subjects, type_, f"s{number}_{len(arms)}")
+                arms.append(_Arm(inside + also, ("version",)))
+                values |= hashes
+        elif wanted.types:
+            names, types = in_list(wanted.known_types(), "t")
+            arms.append(_Arm(f"{inside} AND a.type IN ({names or 'NULL'})", ("version",)))
+            values |= types
+        else:
+            arms.append(_Arm(inside, ("version",)))
+    return arms, values
+
+
+def _named_types(wanted: Filter) -> list[str]:
+    return [name for name in wanted.known_types() if name in NAMES]
+
+
+def _concerns(of: Sequence[str], type_: str, prefix: str) -> tuple[str, dict[str, Any]]:
+    """The condition that an event of a type concerns some ids, and its values."""
+    hashes = {f"{prefix}_{n}": subject(id_, type_) for n, id_ in enumerate(of)}
+    condition = "".join(
+        f" AND EXISTS (SELECT 1 FROM subjects o WHERE o.subject = :{name}"
+        " AND o.position = a.position)"
+        for name in hashes
+    )
+    return condition, hashes
 
 
 def _along_subjects(wanted: Filter) -> tuple[list[_Arm], dict[str, Any]]:
     """A walk for each type, along the rarest subject; the others are looked up."""
     arms: list[_Arm] = []
     values: dict[str, Any] = {}
-    for number, type_ in enumerate(name for name in wanted.known_types() if name in NAMES):
-        hashes = {f"s{number}_{n}": subject(id_, type_) for n, id_ in enumerate(wanted.subjects)}
-        first, *others = hashes
-        also = "".join(
-            f" AND EXISTS (SELECT 1 FROM subjects o WHERE o.subject = :{other}"
-            " AND o.position = a.position)"
-            for other in others
-        )
-        arms.append(_Arm(f"subjects a WHERE a.subject = :{first}{also}"))
-        values |= hashes
+    first, *others = wanted.subjects
+    for number, type_ in enumerate(_named_types(wanted)):
+        also, hashes = _concerns(others, type_, f"o{number}")
+        arms.append(_Arm(f"subjects a WHERE a.subject = :s{number}{also}"))
+        values |= hashes | {f"s{number}": subject(first, type_)}
     return arms, values
 
 

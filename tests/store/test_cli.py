@@ -105,8 +105,11 @@ def test_the_tail_is_filtered_by_whom_events_concern(desk: Shell) -> None:
     ]
     key = next(e["payload"]["key"] for e in concerned if e["type"] == "session:started")
     assert {e["type"] for e in tail("--session", key)} >= {"session:started", "connection:opened"}
-    assert "--stream goes with" in desk.run(
-        "log", "tail", "--stream", message["stream"], "--user", "flor.ba", expect=2
+    assert tail("--stream", message["stream"], "--user", "flor.ba") == [
+        e for e in concerned if e["stream"] == message["stream"]
+    ]
+    assert "one of them" in desk.run(
+        "log", "tail", "--stream", "x", "--conversation", conversation, expect=2
     )
 
 
