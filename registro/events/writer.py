@@ -66,6 +66,7 @@ class LogWriter:
         self._clock = clock
         self._queue: deque[_Waiting] = deque()
         self._queued_events = 0
+        self._origins: dict[str, object] = {}
         self._wake = asyncio.Event()
         self._connection: DatabaseConnection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -106,8 +107,15 @@ class LogWriter:
         future: asyncio.Future[Sequence[Recorded]] = loop.create_future()
         self._queue.append(_Waiting(drafts, origin, future, loop.time() + self._timeout))
         self._queued_events += len(drafts)
+        if origin is not None:
+            for one in drafts:
+                self._origins.setdefault(one.id, origin)
         self._wake.set()
         return future
+
+    def origin(self, event_id: str) -> object:
+        """Where an event on its way comes from; None when it is not on its way here."""
+        return self._origins.get(event_id)
 
     async def append(self, *drafts: Draft) -> Sequence[Recorded]:
         """Queues and waits; see `submit`."""
@@ -187,6 +195,7 @@ class LogWriter:
             if not isinstance(outcome, StoreError)
             for row in outcome
         ]
+        self._forget_origins(batch)
         if committed:
             try:
                 self._on_commit(committed)
@@ -204,9 +213,16 @@ class LogWriter:
         self.away = str(error)
         waiting_too = [self._queue.popleft() for _ in range(len(self._queue))]
         self._queued_events = 0
+        self._forget_origins((*batch, *waiting_too))
         for waiting in (*batch, *waiting_too):
             if not waiting.future.done():
                 waiting.future.set_exception(Unavailable(str(error)))
+
+    def _forget_origins(self, batch: Sequence[_Waiting]) -> None:
+        for waiting in batch:
+            if waiting.origin is not None:
+                for one in waiting.drafts:
+                    self._origins.pop(one.id, None)
 
     async def _wait_for_store(self, error: Unavailable) -> None:
         """Refuses work until the head row can be locked again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -30,7 +31,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.readers = Pool(settings.database_url)
-        self.feed = Feed(self.readers)
+        self.feed = Feed(self.readers, self._origin)
         self.writer = LogWriter(
             self.connection,
             runner.fold,
@@ -72,9 +73,18 @@ class Services:
             )
         return {user_id: (sockets > 0, since) for user_id, sockets, since in rows}
 
+    async def channel(self) -> str:
+        """The name under which the processes of this database, and no others, meet in Redis."""
+        async with self.readers.connection() as connection:
+            key = await connection.fetch_value("SELECT value FROM secret WHERE name = 'erasure'")
+        return f"registro:{hmac.digest(key, b'redis channel', 'sha256').hex()[:32]}"
+
     def connection(self) -> DatabaseConnection:
         """A connection that is not open yet, for whoever needs one of their own."""
         return DatabaseConnection(self.settings.database_url)
+
+    def _origin(self, event_id: str) -> object:
+        return self.writer.origin(event_id)
 
     async def _forget_changed_people(self, batch: Sequence[Committed]) -> None:
         self.directory.committed(one.row for one in batch)

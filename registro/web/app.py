@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import threading
 
 import click
 from sanic import Sanic
@@ -18,8 +20,8 @@ from registro.web.typing import App
 
 log = logging.getLogger(__name__)
 
-DRAIN_SECONDS = 10
-"""How long a stopping server waits for requests under way."""
+EXIT_UNFINISHED = 3
+"""The exit code of a server that could not finish within REGISTRO_DRAIN_SECONDS."""
 
 
 def create(settings: Settings, name: str = "registro") -> App:
@@ -31,7 +33,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         # A long poll is answered within ping interval and timeout, 45 s.
         RESPONSE_TIMEOUT=60,
         KEEP_ALIVE_TIMEOUT=60,
-        GRACEFUL_SHUTDOWN_TIMEOUT=DRAIN_SECONDS,
+        GRACEFUL_SHUTDOWN_TIMEOUT=settings.drain_seconds / 4,
         WEBSOCKET_MAX_SIZE=MAX_FRAME,
         WEBSOCKET_PING_INTERVAL=None,  # Engine.IO has pings of its own
         WEBSOCKET_PING_TIMEOUT=None,
@@ -59,10 +61,12 @@ def create(settings: Settings, name: str = "registro") -> App:
         access.check(app)
         i18n.load()
         await services.start()
+        await sockets.start()
 
     @app.before_server_stop
-    async def close_sockets(_: App) -> None:
-        await sockets.close()
+    async def drain(_: App) -> None:
+        _exit_after(settings.drain_seconds)
+        await sockets.drain(settings.drain_seconds / 2)
 
     @app.after_server_stop
     async def stop(_: App) -> None:
@@ -80,6 +84,13 @@ def run(settings: Settings, listener: socket.socket) -> None:
         await _welcome(app.ctx.services, listener)
 
     app.run(sock=listener, single_process=True, motd=False, access_log=False)
+
+
+def _exit_after(seconds: float) -> None:
+    """Ends the process if its proper end takes longer; others see to what it leaves behind."""
+    timer = threading.Timer(seconds, os._exit, (EXIT_UNFINISHED,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _welcome(services: Services, listener: socket.socket) -> None:

@@ -20,8 +20,10 @@ async def live(_: Request) -> HTTPResponse:
 
 @declare(Access("probe"))
 async def ready(request: Request) -> HTTPResponse:
-    """The database answers and the log can be written; 503 otherwise."""
+    """The database answers, the log can be written and the server is not stopping; else 503."""
     services: Services = request.app.ctx.services
+    if request.app.ctx.sockets.draining:
+        return json({"ok": False, "falta": "servidor"}, 503)
     try:
         async with services.readers.connection() as connection:
             await reader.head(connection)
