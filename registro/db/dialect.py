@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import re
 import sqlite3
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import pymysql.err
 
 from registro.db.schema import Index, Kind, Table
+from registro.db.sql import paged
 from registro.errors import (
     Busy,
     ConstraintViolated,
@@ -26,10 +28,23 @@ from registro.errors import (
 )
 
 Row = tuple[Any, ...]
+
+
+class Statement(NamedTuple):
+    """SQL with what its parameters stand for: by name, or rows of values for one INSERT each."""
+
+    sql: str
+    values: Mapping[str, Any] | Sequence[Any] = MappingProxyType({})
+    many: bool = False
+
+
 _T = TypeVar("_T")
 
 APPEND_ONLY = "registro: the log is append-only"
 """What the triggers of the log say; how a refusal of theirs is told from other errors."""
+
+_PACKET = 1 << 20
+"""Characters that are sent to MySQL together."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
@@ -46,13 +61,17 @@ class Dialect(Protocol):
     options: ClassVar[Mapping[str, Any]]
     """Keyword arguments of `databases.Database`."""
 
-    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]: ...
+    gathers: ClassVar[bool]
+    """Whether it pays to send statements of a transaction together."""
 
-    async def insert_many(
-        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
-    ) -> None: ...
+    async def run(self, raw: Any, statements: Sequence[Statement]) -> list[Sequence[Row]]:
+        """Runs statements in order, up to the first error; returns the rows of each."""
 
-    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None: ...
+    def insert(
+        self, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> list[Statement]: ...
+
+    def upsert(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> list[Statement]: ...
 
     def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
         """The dialect and driver's connection for work inside the connection's own thread; None
@@ -106,6 +125,7 @@ class SQLite:
     name: ClassVar[str] = "sqlite"
     begin: ClassVar[str] = "BEGIN IMMEDIATE"  # takes the write lock of the whole file
     for_update: ClassVar[str] = ""
+    gathers: ClassVar[bool] = False
     # FULL: a commit in WAL mode is flushed before it is acknowledged.
     on_connect: ClassVar[tuple[str, ...]] = (
         "PRAGMA journal_mode=WAL",
@@ -125,17 +145,21 @@ class SQLite:
         "bytes": "BLOB",
     }
 
-    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
-        rows: Sequence[Row] = await raw.execute_fetchall(sql, values)
-        return rows
+    async def run(self, raw: Any, statements: Sequence[Statement]) -> list[Sequence[Row]]:
+        results: list[Sequence[Row]] = []
+        for sql, values, many in statements:
+            if many:
+                await raw.executemany(sql, values)
+                results.append(())
+            else:
+                results.append(await raw.execute_fetchall(sql, dict(values)))
+        return results
 
-    async def insert_many(
-        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
-    ) -> None:
-        await raw.executemany(_insert(table, tuple(columns), "?"), rows)
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> list[Statement]:
+        return [Statement(_insert(table, tuple(columns), "?"), rows, many=True)]
 
-    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
-        await raw.executemany(_upsert(table, name), rows)
+    def upsert(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> list[Statement]:
+        return [Statement(_upsert(table, name), rows, many=True)]
 
     def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
         return _SQLiteInThread(), raw._conn  # noqa: SLF001 - aiosqlite has no public way in
@@ -196,17 +220,15 @@ class SQLite:
 class _SQLiteInThread(SQLite):
     """SQLite from within aiosqlite's thread: the same calls, which never suspend."""
 
-    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
-        rows: Sequence[Row] = raw.execute(sql, values).fetchall()
-        return rows
-
-    async def insert_many(
-        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
-    ) -> None:
-        raw.executemany(_insert(table, tuple(columns), "?"), rows)
-
-    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
-        raw.executemany(_upsert(table, name), rows)
+    async def run(self, raw: Any, statements: Sequence[Statement]) -> list[Sequence[Row]]:
+        results: list[Sequence[Row]] = []
+        for sql, values, many in statements:
+            if many:
+                raw.executemany(sql, values)
+                results.append(())
+            else:
+                results.append(raw.execute(sql, dict(values)).fetchall())
+        return results
 
 
 def _drive(work: Coroutine[Any, Any, _T]) -> _T:
@@ -226,6 +248,7 @@ class MySQL:
     name: ClassVar[str] = "mysql"
     begin: ClassVar[str] = "START TRANSACTION"
     for_update: ClassVar[str] = " FOR UPDATE"
+    gathers: ClassVar[bool] = True
     on_connect: ClassVar[tuple[str, ...]] = (
         # Strict, whatever the server's default: a value that does not fit is an error, never cut.
         (
@@ -251,20 +274,23 @@ class MySQL:
         "bytes": "MEDIUMBLOB",
     }
 
-    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
+    async def run(self, raw: Any, statements: Sequence[Statement]) -> list[Sequence[Row]]:
         cursor = await raw.cursor()
+        results: list[Sequence[Row]] = []
         try:
-            await cursor.execute(_pyformat(sql), dict(values) or None)
-            return await cursor.fetchall() if cursor.description else ()
+            for some in _packets([_filled_in(cursor, one) for one in statements]):
+                await cursor.execute(some)
+                results.append(await _rows(cursor))
+                while await cursor.nextset():
+                    results.append(await _rows(cursor))
+            return results
         finally:
             await cursor.close()
 
-    async def insert_many(
-        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
-    ) -> None:
-        await self._many(raw, f"INSERT INTO {table} ({', '.join(columns)}) VALUES", "", rows)
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> list[Statement]:
+        return self._many(f"INSERT INTO {table} ({', '.join(columns)}) VALUES", "", rows)
 
-    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
+    def upsert(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> list[Statement]:
         names = table.column_names
         # The row alias is MySQL's form; MariaDB has VALUES() alone, which MySQL deprecates.
         maria = "MariaDB" in raw.get_server_info()
@@ -272,19 +298,18 @@ class MySQL:
             f"{c} = VALUES({c})" if maria else f"{c} = new.{c}" for c in names if c not in table.key
         )
         end = f"{'' if maria else ' AS new'} ON DUPLICATE KEY UPDATE {changes}"
-        await self._many(raw, f"INSERT INTO {name} ({', '.join(names)}) VALUES", end, rows)
+        return self._many(f"INSERT INTO {name} ({', '.join(names)}) VALUES", end, rows)
 
-    async def _many(self, raw: Any, start: str, end: str, rows: Sequence[Row]) -> None:
+    def _many(self, start: str, end: str, rows: Sequence[Row]) -> list[Statement]:
         """Many rows in one statement, few enough to stay below `max_allowed_packet`."""
-        cursor = await raw.cursor()
-        try:
-            for first in range(0, len(rows), self._rows_a_statement):
-                some = rows[first : first + self._rows_a_statement]
-                marks = f"({', '.join(['%s'] * len(some[0]))})"
-                values = [value for row in some for value in row]
-                await cursor.execute(f"{start} {', '.join([marks] * len(some))}{end}", values)
-        finally:
-            await cursor.close()
+        statements = []
+        for some in paged(rows, self._rows_a_statement):
+            marks = f"({', '.join(['%s'] * len(some[0]))})"
+            values = [value for row in some for value in row]
+            statements.append(
+                Statement(f"{start} {', '.join([marks] * len(some))}{end}", values, many=True)
+            )
+        return statements
 
     def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
         return None
@@ -343,6 +368,30 @@ class MySQL:
             f"CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} FOR EACH ROW {refuse}",
             f"CREATE TRIGGER {name}_no_update BEFORE UPDATE ON {name} FOR EACH ROW {check}",
         ]
+
+
+def _filled_in(cursor: Any, statement: Statement) -> str:
+    sql, values, many = statement
+    if many:
+        return str(cursor.mogrify(sql, values))
+    return str(cursor.mogrify(_pyformat(sql), dict(values) or None))
+
+
+def _packets(statements: Sequence[str]) -> Iterator[str]:
+    """Statements to send together, below the least `max_allowed_packet` in use (16 MiB)."""
+    together: list[str] = []
+    size = 0
+    for statement in statements:
+        if together and size + len(statement) > _PACKET:
+            yield ";".join(together)
+            together, size = [], 0
+        together.append(statement)
+        size += len(statement)
+    yield ";".join(together)
+
+
+async def _rows(cursor: Any) -> Sequence[Row]:
+    return await cursor.fetchall() if cursor.description else ()
 
 
 def _only_erased(table: Table, erasable: Sequence[str], same: str) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from registro.db.connection import Connection
+from registro.db.dialect import Statement
 from registro.db.migrations import LOG_EVENT
 from registro.db.sql import in_list, paged
 from registro.errors import CorruptLog
@@ -36,15 +37,60 @@ class Head(NamedTuple):
 
 async def head(connection: Connection, *, lock: bool = False) -> Head:
     """The head row; with `lock` it stays ours until the transaction ends."""
+    (rows,) = await connection.fetch_each([_head_query(connection, lock=lock)])
+    return _head(rows)
+
+
+def _head_query(connection: Connection, *, lock: bool) -> Statement:
     suffix = connection.dialect.for_update if lock else ""
-    row = await connection.fetch_one(
-        f"SELECT position, recorded_at, frontier FROM log_head WHERE id = 1{suffix}"
-    )
-    if row is None:
+    return Statement(f"SELECT position, recorded_at, frontier FROM log_head WHERE id = 1{suffix}")
+
+
+def _head(rows: Sequence[Sequence[Any]]) -> Head:
+    if not rows:
         raise CorruptLog("the log has no head row")
-    position, recorded_at, frontier = row
+    position, recorded_at, frontier = rows[0]
     # The frontier starts as an empty string, which SQLite hands back as text.
     return Head(position, recorded_at, Frontier.from_bytes(position, bytes(frontier or b"")))
+
+
+class Before(NamedTuple):
+    """What appending has to know: the head, which ids are stored, the streams' versions."""
+
+    head: Head
+    stored: dict[str, Recorded]
+    versions: dict[str, int]
+
+
+async def before(connection: Connection, ids: Iterable[str], streams: Iterable[str]) -> Before:
+    """Locks the head, and then reads what came before an append, all at one time."""
+    by_ids = [_by_id_query(chunk) for chunk in paged(ids, 500)]
+    by_streams = [_versions_query(chunk) for chunk in paged(streams, 400)]
+    queries = [_head_query(connection, lock=True), *by_ids, *by_streams]
+    head_rows, *found = await connection.fetch_each(queries)
+    stored = (Recorded(*row) for rows in found[: len(by_ids)] for row in rows)
+    versions = (row for rows in found[len(by_ids) :] for row in rows)
+    return Before(
+        _head(head_rows),
+        {row.id: row for row in stored},
+        {stream: version for stream, version in versions if version is not None},
+    )
+
+
+def _by_id_query(ids: Sequence[str]) -> Statement:
+    names, values = in_list(ids)
+    return Statement(f"SELECT {COLUMNS} FROM log_event WHERE id IN ({names})", values)
+
+
+def _versions_query(streams: Sequence[str]) -> Statement:
+    """At most 400 streams: SQLite takes at most 500 terms in a UNION."""
+    wanted = " UNION ALL ".join(f"SELECT :v{n} AS name" for n in range(len(streams)))
+    # One look at the end of each stream; MAX … GROUP BY would read all its versions on SQLite.
+    return Statement(
+        "SELECT name, (SELECT e.version FROM log_event e WHERE e.stream = wanted.name"
+        f" ORDER BY e.version DESC LIMIT 1) FROM ({wanted}) wanted",
+        {f"v{n}": stream for n, stream in enumerate(streams)},
+    )
 
 
 @dataclass(frozen=True)
@@ -145,32 +191,6 @@ async def stream_log(
         if len(page) < PAGE:
             return
         after = page[-1].position
-
-
-async def by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Recorded]:
-    found: dict[str, Recorded] = {}
-    for chunk in paged(ids, 500):
-        names, values = in_list(chunk)
-        rows = await connection.fetch_all(
-            f"SELECT {COLUMNS} FROM log_event WHERE id IN ({names})", **values
-        )
-        found |= {row[1]: Recorded(*row) for row in rows}
-    return found
-
-
-async def stream_versions(connection: Connection, streams: Iterable[str]) -> dict[str, int]:
-    """The version of each stream that has events."""
-    versions: dict[str, int] = {}
-    for chunk in paged(streams, 400):  # SQLite takes at most 500 terms in a UNION
-        wanted = " UNION ALL ".join(f"SELECT :v{n} AS name" for n in range(len(chunk)))
-        # One look at the end of each stream; MAX … GROUP BY would read all its versions on SQLite.
-        rows = await connection.fetch_all(
-            "SELECT name, (SELECT e.version FROM log_event e WHERE e.stream = wanted.name"
-            f" ORDER BY e.version DESC LIMIT 1) FROM ({wanted}) wanted",
-            **{f"v{n}": stream for n, stream in enumerate(chunk)},
-        )
-        versions |= {name: version for name, version in rows if version is not None}
-    return versions
 
 
 async def at_positions(connection: Connection, positions: Sequence[int]) -> dict[int, Recorded]:

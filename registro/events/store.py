@@ -106,10 +106,10 @@ def _rejected(drafts: Sequence[Draft], error: Exception) -> Rejected:
 async def _append(
     connection: Connection, batch: Sequence[Sequence[Draft]], now: int, fold: Fold
 ) -> list[Outcome]:
-    at = await reader.head(connection, lock=True)  # 1: before anything else is read
     drafts = [draft for drafts in batch for draft in drafts]
-    stored = await reader.by_id(connection, [draft.id for draft in drafts])  # 2
-    versions = await reader.stream_versions(connection, {draft.stream for draft in drafts})
+    at, stored, versions = await reader.before(  # 1 and 2
+        connection, (draft.id for draft in drafts), {draft.stream for draft in drafts}
+    )
     recorded_at = max(now, at.recorded_at)  # time never runs backwards
     rows: list[Recorded] = []
     tree = _Tree(at.frontier, [])
