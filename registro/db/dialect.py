@@ -12,9 +12,10 @@ import sqlite3
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, cast
 
 import pymysql.err
+from pymysql.converters import escape_string
 
 from registro.db.schema import Index, Kind, Table
 from registro.db.sql import paged
@@ -278,7 +279,7 @@ class MySQL:
         cursor = await raw.cursor()
         results: list[Sequence[Row]] = []
         try:
-            for some in _packets([_filled_in(cursor, one) for one in statements]):
+            for some in _packets([_filled_in(one) for one in statements]):
                 await cursor.execute(some)
                 results.append(await _rows(cursor))
                 while await cursor.nextset():
@@ -370,11 +371,27 @@ class MySQL:
         ]
 
 
-def _filled_in(cursor: Any, statement: Statement) -> str:
+def _filled_in(statement: Statement) -> str:
     sql, values, many = statement
     if many:
-        return str(cursor.mogrify(sql, values))
-    return str(cursor.mogrify(_pyformat(sql), dict(values) or None))
+        return sql % tuple(map(_literal, values))
+    if not values:
+        return sql
+    named = cast(Mapping[str, Any], values)
+    return _pyformat(sql) % {name: _literal(value) for name, value in named.items()}
+
+
+def _literal(value: Any) -> str:
+    """A value in MySQL's SQL. The driver's own takes ten times as long for bytes."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return f"'{escape_string(value)}'"
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
+    if isinstance(value, int):
+        return str(int(value))
+    raise TypeError(f"no column takes a {type(value).__name__}")
 
 
 def _packets(statements: Sequence[str]) -> Iterator[str]:
