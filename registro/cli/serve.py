@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import socket
 import sys
+from types import ModuleType
 
 import click
 
 from registro.cli.common import WrongUse, load_settings
+from registro.cli.workers import watch
 from registro.config import Settings
 
 SWITCH_SECONDS = 0.0005
@@ -22,29 +26,46 @@ the event loop delivers the one before; with Python's 5 ms every hand-over may c
     type=click.IntRange(0, 65535),
     help="Port to listen on (default: PORT); 0 takes a free one.",
 )
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="Processes to run, each on a port of its own: PORT, PORT + 1, …",
+)
+@click.option("--listener", type=int, hidden=True, help="A bound socket to serve on: a worker.")
+def serve(host: str | None, port: int | None, workers: int, listener: int | None) -> None:
     """Run the server.
 
     In development an empty database is filled with the sample data first.
     """
-    from registro.web import (
-        app,
-    )  # the web server takes a while to import; other commands do without
-
     settings = load_settings()
     sys.setswitchinterval(SWITCH_SECONDS)
-    app.run(settings, _listen(settings, host, port))
+    first = settings.port if port is None else port
+    if listener is not None:
+        app().work(settings, socket.socket(fileno=listener))
+    elif workers == 1:
+        app().run(settings, _listen(settings, host, first))
+    else:
+        # With port 0 each takes a free one.
+        ports = [first and first + number for number in range(workers)]
+        listeners = [_listen(settings, host, number) for number in ports]
+        asyncio.run(app().prepare(settings, listeners))
+        watch(settings, listeners)
 
 
-def _listen(settings: Settings, host: str | None, port: int | None) -> socket.socket:
-    address = (host or settings.host, settings.port if port is None else port)
+def app() -> ModuleType:
+    """The web server takes a while to import; other commands do without."""
+    return importlib.import_module("registro.web.app")
+
+
+def _listen(settings: Settings, host: str | None, port: int) -> socket.socket:
+    address = (host or settings.host, port)
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-    except OSError as error:
-        raise WrongUse(
-            f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
-        ) from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WrongUse(f"cannot listen on {address[0]} port {address[1]}: {reason}") from None
     return listener

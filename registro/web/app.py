@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import signal
 import socket
+import sys
 import threading
+from collections.abc import Sequence
 
 import click
 from sanic import Sanic
 from sanic_ext import Extend
 
 from registro.config import Settings
-from registro.services import Services, fixtures
+from registro.services import Services, fixtures, running
 from registro.web import access, api, assets, health, i18n, login, pages, problems, security, views
 from registro.web.sockets import Sockets
 from registro.web.transport import MAX_FRAME
@@ -81,8 +85,40 @@ def run(settings: Settings, listener: socket.socket) -> None:
 
     @app.after_server_start
     async def welcome(_: App) -> None:
-        await _welcome(app.ctx.services, listener)
+        await _welcome(app.ctx.services, [listener])
 
+    _serve(app, listener)
+
+
+async def prepare(settings: Settings, listeners: Sequence[socket.socket]) -> None:
+    """What has to be done once before several workers start."""
+    async with running(settings) as services:
+        await _welcome(services, listeners)
+    notices = ["put a sticky proxy in front of the workers (docs/scaling.md)"]
+    if settings.redis_url is None:
+        notices.append("without REDIS_URL the workers hear of each other twice a second")
+    for notice in notices:
+        click.echo(f"Notice: {notice}", err=True)
+
+
+def work(settings: Settings, listener: socket.socket) -> None:
+    """Serves as one of several workers, while the process that started it is there."""
+    app = create(settings)
+
+    @app.after_server_start
+    async def end_with_parent(_: App) -> None:
+        loop = asyncio.get_running_loop()
+
+        def gone() -> None:
+            loop.remove_reader(sys.stdin)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        loop.add_reader(sys.stdin, gone)
+
+    _serve(app, listener)
+
+
+def _serve(app: App, listener: socket.socket) -> None:
     app.run(sock=listener, single_process=True, motd=False, access_log=False)
 
 
@@ -93,18 +129,22 @@ def _exit_after(seconds: float) -> None:
     timer.start()
 
 
-async def _welcome(services: Services, listener: socket.socket) -> None:
+async def _welcome(services: Services, listeners: Sequence[socket.socket]) -> None:
     """Says where the server is and, in development, who can log in."""
     settings = services.settings
     if settings.fixtures and fixtures.LOG.is_file() and await fixtures.is_empty(services):
         await fixtures.load(services)
-    host, port = listener.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
     for notice in settings.notices:
         click.echo(f"Notice: {notice}", err=True)
-    click.echo(f"Registro is at http://{name}:{port}/  (Ctrl+C stops it)")
+    for listener in listeners:
+        click.echo(f"Registro is at http://{_address(listener)}/  (Ctrl+C stops it)")
     password = None if settings.production else fixtures.demo_password(services)
     if password is not None:
         click.echo(f"Demo logins, on this machine only, all with the password {password}")
         for user, role in await fixtures.demo_logins(services):
             click.echo(f"  {role:5}  {user}")
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
