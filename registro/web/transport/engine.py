@@ -21,7 +21,7 @@ from registro.web.transport.websocket import MAX_FRAME, WebSocket, WebSocketClos
 
 log = logging.getLogger(__name__)
 
-MAX_BACKLOG = 4 << 20
+MAX_BACKLOG = 1 << 20
 """Bytes that may wait for a client. One who does not read is cut off above that: the log has what
 it misses. A single answer may be larger."""
 
@@ -61,6 +61,7 @@ class Transport(AsyncSocket):  # type: ignore[misc]
         super().__init__(server, sid)
         self.websocket: WebSocket | None = None
         self._queued = 0
+        self._cut = False
         self._ping: asyncio.TimerHandle | None = None
 
     def put(self, pkt: Packet) -> None:
@@ -118,8 +119,9 @@ class Transport(AsyncSocket):  # type: ignore[misc]
             self.put(Packet(packet.PING))
 
     def _cut_off(self) -> None:
-        if self.closing:
+        if self.closing or self._cut:
             return
+        self._cut = True
         log.warning("a client does not read what it is sent, and is cut off")
         self.server.run(self._end_cut_off())
 
