@@ -1,4 +1,4 @@
-"""A server that stops: nobody misses anything, nobody new gets in, and not all come back at once."""
+"""A server that stops: nobody misses anything, nobody new gets in, not all come back at once."""
 
 from __future__ import annotations
 
