@@ -96,6 +96,7 @@ class Sockets:
                 tokens.cookie_header(request.headers)
             )
             claims = tokens.verify(token, self._services.secrets)
+            tokens.check_user(auth, claims)
             await self._admit(sid, claims, request)
         except TokenError as error:
             raise Refusal(str(error)) from None
