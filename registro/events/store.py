@@ -7,8 +7,8 @@ row from before it looks until after it committed. Streams have versions 1, 2, 3
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 from uuid import uuid4
@@ -59,7 +59,7 @@ def draft(
     if not _STREAM.fullmatch(stream):
         raise ValueError(f"stream {stream!r}: expected a kind, a slash and a UUID")
     payload = codec.encode(event)
-    salt = secrets.token_bytes(32)
+    salt = os.urandom(32)
     return Draft(
         id or str(uuid4()),
         stream,

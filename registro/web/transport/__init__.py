@@ -15,6 +15,7 @@ Written against python-socketio 5.18, python-engineio 4.15 and Sanic 25.12. What
   is awaited apart, so that neither pongs nor later events wait for it. A transport whose client
   was refused, or does not join the namespace in time, is closed. An event for a room is encoded
   once; theirs starts a task for every recipient.
+- `rooms`: leaving costs a socket its own rooms, not a look through all of them.
 - `cluster`: the Redis manager, which neither delays a handler nor stays away for a minute when
   Redis was away for a moment.
 """

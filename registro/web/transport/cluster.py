@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import socketio
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from registro.web.transport.codec import Json
+from registro.web.transport.rooms import RedisManager
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ TIMEOUT = 2
 _NEWS = "registro:news"
 
 
-class Cluster(socketio.AsyncRedisManager):  # type: ignore[misc]
+class Cluster(RedisManager):
     """`on_news` is called when another process has appended to the log, and whenever the
     connection to Redis is new, because words may have been missed."""
 

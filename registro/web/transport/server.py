@@ -20,6 +20,7 @@ from registro.errors import Refused
 from registro.web.transport.cluster import Cluster
 from registro.web.transport.codec import Json
 from registro.web.transport.engine import Engine, Message, Transport, abort
+from registro.web.transport.rooms import Manager
 from registro.web.transport.websocket import MAX_FRAME
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         Payload.max_decode_packets = MAX_FRAME  # a process-wide setting of the library
         self._cluster = None if redis_url is None else Cluster(redis_url)
         super().__init__(
-            client_manager=self._cluster,
+            client_manager=self._cluster or Manager(),
             async_mode="sanic",
             async_handlers=False,
             json=Json,
