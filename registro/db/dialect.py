@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, cast
 import pymysql.err
 from pymysql.converters import escape_string
 
-from registro.db.schema import Index, Kind, Table
+from registro.db.schema import Column, Index, Kind, Table
 from registro.db.sql import paged
 from registro.errors import (
     Busy,
@@ -84,6 +84,24 @@ class Dialect(Protocol):
     def table_exists(self) -> str:
         """A query for one row when the table `:name` is there."""
 
+    transactional_ddl: ClassVar[bool]
+    """Whether tables are created and renamed as part of a transaction; else such a statement
+    commits by itself."""
+
+    bulk: ClassVar[tuple[str, ...]]
+    """Statements for a connection that is going to write much that can be made again."""
+
+    def process_lock(self, name: str) -> str | None:
+        """A query that gives 1 when it took a lock that its connection keeps until it is closed,
+        0 when another has it; None where a file has to do (see `lock`)."""
+
+    def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
+        """Statements that rename tables from the first to the second name, one after the other;
+        where DDL commits by itself, one statement for all, so that nobody sees it half done."""
+
+    def add_column(self, table: str, column: Column) -> str:
+        """A column at the end of a table; existing rows get NULL, or 0 where it cannot be NULL."""
+
     def migration_lock(self) -> tuple[str, str] | None:
         """Statements that take and release a lock for migrations; None where a transaction does."""
 
@@ -108,6 +126,11 @@ def _definition(table: Table, name: str, kinds: Mapping[Kind, str], suffix: str)
     return f"CREATE TABLE {name} ({', '.join(columns)}){suffix}"
 
 
+def _add_column(table: str, column: Column, kinds: Mapping[Kind, str]) -> str:
+    default = "" if column.null else " NOT NULL DEFAULT 0"
+    return f"ALTER TABLE {table} ADD COLUMN {column.name} {kinds[column.kind]}{default}"
+
+
 def _create_index(index: Index, table: str) -> str:
     unique = "UNIQUE " if index.unique else ""
     return f"CREATE {unique}INDEX {index.name(table)} ON {table} ({', '.join(index.columns)})"
@@ -124,6 +147,9 @@ class SQLite:
     """SQLite 3.35+ through aiosqlite; one call is one hop to the connection's thread."""
 
     name: ClassVar[str] = "sqlite"
+    transactional_ddl: ClassVar[bool] = True
+    # NORMAL: commits reach the disk with the next FULL one, which is at the switch at the latest.
+    bulk: ClassVar[tuple[str, ...]] = ("PRAGMA cache_size=-65536", "PRAGMA synchronous=NORMAL")
     begin: ClassVar[str] = "BEGIN IMMEDIATE"  # takes the write lock of the whole file
     for_update: ClassVar[str] = ""
     gathers: ClassVar[bool] = False
@@ -171,6 +197,15 @@ class SQLite:
 
     def table_exists(self) -> str:
         return "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"
+
+    def process_lock(self, name: str) -> str | None:
+        return None
+
+    def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
+        return [f"ALTER TABLE {old} RENAME TO {new}" for old, new in names]
+
+    def add_column(self, table: str, column: Column) -> str:
+        return _add_column(table, column, self.kinds)
 
     def migration_lock(self) -> tuple[str, str] | None:
         return None
@@ -247,6 +282,9 @@ class MySQL:
     """MySQL 8.4+ and MariaDB 10.11+ through aiomysql."""
 
     name: ClassVar[str] = "mysql"
+    transactional_ddl: ClassVar[bool] = False
+    # Readers may hold a table's definition: who waits longer for it than that makes others wait.
+    bulk: ClassVar[tuple[str, ...]] = ("SET SESSION lock_wait_timeout = 2",)
     begin: ClassVar[str] = "START TRANSACTION"
     for_update: ClassVar[str] = " FOR UPDATE"
     gathers: ClassVar[bool] = True
@@ -323,6 +361,15 @@ class MySQL:
             "SELECT 1 FROM information_schema.tables"
             " WHERE table_schema = DATABASE() AND table_name = :name"
         )
+
+    def process_lock(self, name: str) -> str | None:
+        return f"SELECT GET_LOCK(CONCAT('registro.{name}.', LEFT(DATABASE(), 40)), 0)"
+
+    def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
+        return ["RENAME TABLE " + ", ".join(f"{old} TO {new}" for old, new in names)]
+
+    def add_column(self, table: str, column: Column) -> str:
+        return _add_column(table, column, self.kinds)
 
     def migration_lock(self) -> tuple[str, str] | None:
         # DDL commits by itself in MySQL, so a transaction cannot keep two processes apart.

@@ -27,12 +27,21 @@ Redactions = Mapping[int, Event | None]
 NO_REDACTIONS: Redactions = MappingProxyType({})
 
 
+SWITCHING = "(switching)"
+"""What the head's `folded` says while tables of another version are being put in place."""
+
+READ_ONLY = "(read-only)"
+"""What it says in a replay."""
+
+
 class Head(NamedTuple):
-    """Where the log ends; `recorded_at` is the last event's time, 0 for an empty log."""
+    """Where the log ends; `recorded_at` is the last event's time, 0 for an empty log. `folded` has
+    the versions of the projections that every append has to fold; None in a new database."""
 
     position: int
     recorded_at: int
     frontier: Frontier
+    folded: str | None = None
 
 
 async def head(connection: Connection, *, lock: bool = False) -> Head:
@@ -43,15 +52,18 @@ async def head(connection: Connection, *, lock: bool = False) -> Head:
 
 def _head_query(connection: Connection, *, lock: bool) -> Statement:
     suffix = connection.dialect.for_update if lock else ""
-    return Statement(f"SELECT position, recorded_at, frontier FROM log_head WHERE id = 1{suffix}")
+    return Statement(
+        f"SELECT position, recorded_at, frontier, folded FROM log_head WHERE id = 1{suffix}"
+    )
 
 
 def _head(rows: Sequence[Sequence[Any]]) -> Head:
     if not rows:
         raise CorruptLog("the log has no head row")
-    position, recorded_at, frontier = rows[0]
+    position, recorded_at, frontier, folded = rows[0]
     # The frontier starts as an empty string, which SQLite hands back as text.
-    return Head(position, recorded_at, Frontier.from_bytes(position, bytes(frontier or b"")))
+    peaks = Frontier.from_bytes(position, bytes(frontier or b""))
+    return Head(position, recorded_at, peaks, folded)
 
 
 class Before(NamedTuple):
@@ -146,6 +158,22 @@ async def read(
         after=after,
         limit=limit,
         **values,
+    )
+    return [Recorded(*row) for row in rows]
+
+
+async def read_to_fold(
+    connection: Connection, after: int, until: int, limit: int
+) -> list[Recorded]:
+    """The rows after `after` up to `until`, in order, at most `limit`, without what folding does
+    not look at: salts and hashes are None and empty."""
+    rows = await connection.fetch_all(
+        "SELECT position, id, stream, version, type, schema_version, recorded_at, payload, NULL,"
+        " X'', X'' FROM log_event WHERE position > :after AND position <= :until"
+        " ORDER BY position LIMIT :limit",
+        after=after,
+        until=until,
+        limit=limit,
     )
     return [Recorded(*row) for row in rows]
 

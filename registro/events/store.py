@@ -16,7 +16,15 @@ from uuid import uuid4
 from registro.db.connection import Connection
 from registro.db.migrations import LOG_EVENT, LOG_NODE
 from registro.db.sql import in_list, paged
-from registro.errors import Conflict, CorruptLog, Rejected, StoreError, Unavailable
+from registro.errors import (
+    Busy,
+    Conflict,
+    CorruptLog,
+    Outdated,
+    Rejected,
+    StoreError,
+    Unavailable,
+)
 from registro.events import codec, merkle, reader
 from registro.events.merkle import Frontier, Node
 from registro.events.reader import Head, Redactions
@@ -73,17 +81,25 @@ def draft(
 
 
 async def append(
-    connection: Connection, batch: Sequence[Sequence[Draft]], *, now: int, fold: Fold
+    connection: Connection,
+    batch: Sequence[Sequence[Draft]],
+    *,
+    now: int,
+    fold: Fold,
+    folds: str | None = None,
 ) -> list[Outcome]:
     """Stores each append (a sequence of drafts, all or none) and says what became of it, in order.
 
-    `now` is in microseconds since 1970. A duplicate, a conflict or an append that cannot be folded
-    harms no neighbour. Raises Unavailable when the database cannot do it now; then nothing was
-    stored, unless the error came from COMMIT: trying again with the same drafts is always safe.
+    `now` is in microseconds since 1970; `folds` the versions of the projections that `fold` keeps,
+    which must be those of the database (else Outdated), or None for any. A duplicate, a conflict or
+    an append that cannot be folded harms no neighbour.
+
+    Raises Unavailable when the database cannot do it now; then nothing was stored, unless the error
+    came from COMMIT: trying again with the same drafts is always safe.
     """
     try:
         async with connection.transaction():
-            return await _append(connection, batch, now, fold)
+            return await _append(connection, batch, now, fold, folds)
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001 - whatever folding stumbles over
@@ -92,9 +108,35 @@ async def append(
     # Folding failed: halve the batch until the guilty append stands alone.
     middle = len(batch) // 2
     return [
-        *await append(connection, batch[:middle], now=now, fold=fold),
-        *await append(connection, batch[middle:], now=now, fold=fold),
+        *await append(connection, batch[:middle], now=now, fold=fold, folds=folds),
+        *await append(connection, batch[middle:], now=now, fold=fold, folds=folds),
     ]
+
+
+def check_folded(head: Head, folds: str | None) -> None:
+    """Raises Outdated when the projections in the database are not those that `folds` names, Busy
+    while they are being switched."""
+    if folds is None or head.folded == folds:
+        return
+    if head.folded == reader.SWITCHING:
+        raise Busy(
+            "tables of projections are being put in place (or that was interrupted: run "
+            "`registro migrate` again)"
+        )
+    if head.folded == reader.READ_ONLY:
+        raise Outdated("this database is a replay: nothing can be added to its log")
+    stored = head.folded or ""
+    raise Outdated(
+        f"the database has {_difference(stored, folds)}, this program folds "
+        f"{_difference(folds, stored)}: run `registro migrate` with the newer version of Registro, "
+        "and restart what runs the older one"
+    )
+
+
+def _difference(some: str, others: str) -> str:
+    """The projections of the first list that are not in the second."""
+    known = others.split(", ")
+    return ", ".join(one for one in some.split(", ") if one and one not in known) or "none of them"
 
 
 def _rejected(drafts: Sequence[Draft], error: Exception) -> Rejected:
@@ -104,12 +146,17 @@ def _rejected(drafts: Sequence[Draft], error: Exception) -> Rejected:
 
 
 async def _append(
-    connection: Connection, batch: Sequence[Sequence[Draft]], now: int, fold: Fold
+    connection: Connection,
+    batch: Sequence[Sequence[Draft]],
+    now: int,
+    fold: Fold,
+    folds: str | None,
 ) -> list[Outcome]:
     drafts = [draft for drafts in batch for draft in drafts]
     at, stored, versions = await reader.before(  # 1 and 2
         connection, (draft.id for draft in drafts), {draft.stream for draft in drafts}
     )
+    check_folded(at, folds)
     recorded_at = max(now, at.recorded_at)  # time never runs backwards
     rows: list[Recorded] = []
     tree = _Tree(at.frontier, [])

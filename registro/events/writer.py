@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from registro.db.connection import Connection, DatabaseConnection
-from registro.errors import Busy, StoreError, Unavailable
+from registro.errors import Busy, Outdated, StoreError, Unavailable
 from registro.events import reader, store
 from registro.events.record import Recorded
 from registro.events.store import Draft, Fold, Outcome
@@ -44,8 +44,9 @@ class LogWriter:
     """Appends to the log for all tasks of this process.
 
     `timeout` is how many seconds an append is retried while the database is busy or away before
-    its caller gets Unavailable; `limit` how many events may wait; `clock` the time in microseconds
-    since 1970. `on_commit` is called, without being awaited, with what was stored.
+    its caller gets Unavailable; `folds` the versions of the projections that `fold` keeps: while
+    the database has others, nothing is appended; `limit` how many events may wait; `clock` the time
+    in microseconds since 1970. `on_commit` is called, without being awaited, with what was stored.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class LogWriter:
         connect: Callable[[], DatabaseConnection],
         fold: Fold,
         *,
+        folds: str | None = None,
         on_commit: Callable[[Sequence[Committed]], None] = lambda committed: None,
         limit: int = 10_000,
         timeout: float = 5,
@@ -60,6 +62,7 @@ class LogWriter:
     ) -> None:
         self._connect = connect
         self._fold = fold
+        self._folds = folds
         self._on_commit = on_commit
         self._limit = limit
         self._timeout = timeout
@@ -77,6 +80,10 @@ class LogWriter:
     async def start(self) -> None:
         """Connects; raises Unavailable when the database cannot be reached."""
         self._connection = await self._connect().open()
+        try:
+            store.check_folded(await reader.head(self._connection), self._folds)
+        except Unavailable as error:
+            self.away = str(error)
         self._task = asyncio.create_task(self._run(), name="log writer")
 
     async def stop(self) -> None:
@@ -122,6 +129,8 @@ class LogWriter:
         return await self.submit(drafts)
 
     async def _run(self) -> None:
+        if self.away is not None:
+            await self._wait_for_store(Unavailable(self.away))
         while self._queue or not self._stopping:
             if not self._queue:
                 self._wake.clear()
@@ -157,7 +166,9 @@ class LogWriter:
         drafts = [waiting.drafts for waiting in batch]
 
         async def append(connection: Connection) -> list[Outcome]:
-            return await store.append(connection, drafts, now=self._clock(), fold=self._fold)
+            return await store.append(
+                connection, drafts, now=self._clock(), fold=self._fold, folds=self._folds
+            )
 
         while True:
             try:
@@ -167,6 +178,8 @@ class LogWriter:
             except TimeoutError:
                 await self._drop_connection()
                 raise Unavailable(f"no answer from the database in {self._timeout:g} s") from None
+            except Outdated:
+                raise  # time does not heal it
             except Unavailable as error:
                 if not isinstance(error, Busy):
                     await self._drop_connection()
@@ -232,8 +245,12 @@ class LogWriter:
                 async with asyncio.timeout(self._timeout):
                     connection = await self._ready()
                     async with connection.transaction():
-                        await reader.head(connection, lock=True)
+                        head = await reader.head(connection, lock=True)
+                        store.check_folded(head, self._folds)
                 break
+            except Outdated as still:
+                self.away = str(still)
+                await asyncio.sleep(1)
             except Exception as still:  # noqa: BLE001 - whatever it is, nobody else tries again
                 log.debug("the store is still away: %s", still)
                 await self._drop_connection()

@@ -97,7 +97,11 @@ def participants(conversation_id: str, event: MessageSent) -> tuple[str, str, st
     return "pair", one, other
 
 
-def _erase(rows: Rows, row: Recorded, event: MessageSent) -> None:
+def _touch_erase(rows: Rows, row: Recorded) -> None:
+    rows.want(CONVERSATIONS, row.stream.partition("/")[2])
+
+
+def _erase(rows: Rows, row: Recorded) -> None:
     conversation = rows.get(CONVERSATIONS, row.stream.partition("/")[2])
     if conversation is not None and conversation["last_seq"] == row.version:
         rows.update(CONVERSATIONS, conversation, last_text="")
@@ -121,7 +125,7 @@ PROJECTION = Projection(
     1,
     (CONVERSATIONS,),
     {
-        MessageSent.type: Handler(_sent, _touch_sent, _erase, _touch_sent),
+        MessageSent.type: Handler(_sent, _touch_sent, _erase, _touch_erase),
         ConversationRead.type: Handler(_read, _touch_read),
     },
 )

@@ -43,11 +43,11 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
     )
 
 
-def _touch(rows: Rows, row: Recorded, event: MessageSent) -> None:
+def _touch_erase(rows: Rows, row: Recorded) -> None:
     rows.want(MESSAGES, row.stream.partition("/")[2], row.version)
 
 
-def _erase(rows: Rows, row: Recorded, event: MessageSent) -> None:
+def _erase(rows: Rows, row: Recorded) -> None:
     message = rows.get(MESSAGES, row.stream.partition("/")[2], row.version)
     if message is not None:
         rows.update(MESSAGES, message, id=row.id, text="", erased=1)
@@ -57,5 +57,5 @@ PROJECTION = Projection(
     "messages",
     1,
     (MESSAGES,),
-    {MessageSent.type: Handler(_sent, erase=_erase, touch_erase=_touch)},
+    {MessageSent.type: Handler(_sent, erase=_erase, touch_erase=_touch_erase)},
 )

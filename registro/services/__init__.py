@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -10,8 +12,10 @@ from registro.config import Settings
 from registro.db import migrations
 from registro.db.connection import DatabaseConnection, Pool
 from registro.db.sql import in_list
+from registro.errors import MigrationError, StoreError
+from registro.events import reader
 from registro.events.writer import Committed, LogWriter
-from registro.projections import runner
+from registro.projections import generations, registry, runner
 from registro.services.accounts import Accounts
 from registro.services.chat import Chat
 from registro.services.checkpoints import Checkpoints
@@ -24,6 +28,8 @@ from registro.services.nodes import Nodes
 from registro.services.people import People
 from registro.services.sessions import Sessions
 
+log = logging.getLogger(__name__)
+
 
 class Services:
     """Everything that runs in one process, apart from the web server."""
@@ -35,6 +41,7 @@ class Services:
         self.writer = LogWriter(
             self.connection,
             runner.fold,
+            folds=registry.FOLDED,
             on_commit=self.feed.committed,
             limit=settings.queue_limit,
             timeout=settings.store_timeout_seconds,
@@ -57,6 +64,9 @@ class Services:
         self.nodes = Nodes(self.writer, self.readers, self.connection, settings.node_lease_seconds)
         self.denials = Denials(self.writer, self.nodes.id)
         self.feed.subscribers.append(self._forget_changed_people)
+        self.waiting: str | None = None
+        """Why a server process does nothing yet; None once everything is started."""
+        self._waiting_task: asyncio.Task[None] | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -100,6 +110,30 @@ class Services:
     async def start(self, *, serve: bool = True) -> None:
         """Opens what is needed; with `serve` also what a server process needs (lease and feed)."""
         await self.migrate()
+        self.waiting = await self._outdated()
+        if self.waiting is None:
+            await self._start(serve)
+        elif serve:
+            log.error("nothing is served until then: %s", self.waiting)
+            self._waiting_task = asyncio.create_task(self._start_later(), name="late start")
+        else:
+            await self.readers.close()
+            raise MigrationError(self.waiting)
+
+    async def _outdated(self) -> str | None:
+        """Which projections have to be built before anything else, as a sentence."""
+        async with self.readers.connection() as connection:
+            if (await reader.head(connection)).folded == reader.READ_ONLY:
+                return None  # a replay shows what it has
+            names = [projection.name for projection in await generations.outdated(connection)]
+        if not names:
+            return None
+        return (
+            f"this version of Registro has to build projections first ({', '.join(names)}): "
+            "run `registro migrate`"
+        )
+
+    async def _start(self, serve: bool) -> None:
         await self.writer.start()
         if serve:
             await self.feed.start()
@@ -107,8 +141,23 @@ class Services:
             await self.denials.start()
             await self.checkpoints.start()
 
+    async def _start_later(self) -> None:
+        while self.waiting is not None:
+            await asyncio.sleep(1)
+            try:
+                self.waiting = await self._outdated()
+                if self.waiting is None:
+                    await self._start(serve=True)
+                    log.warning("the projections were built: serving")
+            except StoreError as error:
+                self.waiting = self.waiting or str(error)
+                log.warning("the projections cannot be looked at: %s", error)
+
     async def stop(self, *, serve: bool = True) -> None:
         """The reverse, so that everything that was accepted is stored."""
+        if self._waiting_task is not None:
+            self._waiting_task.cancel()
+            await asyncio.gather(self._waiting_task, return_exceptions=True)
         async with AsyncExitStack() as last:  # one that fails does not keep the others open
             last.push_async_callback(self.readers.close)
             if serve:

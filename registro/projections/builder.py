@@ -1,0 +1,202 @@
+"""Builds projections from the beginning of the log, in tables that nobody reads yet.
+
+Rows stay in memory over many pages, so that a conversation of a thousand messages is written once
+and not a thousand times, and what was never let go of has not to be looked for. How much is held is
+bounded, and a table whose rows are never asked for again (messages) is written page by page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from registro.db.connection import Connection, DatabaseConnection
+from registro.db.schema import Table
+from registro.errors import Busy, ConstraintViolated, FoldingFailed
+from registro.events import reader
+from registro.events.reader import NO_REDACTIONS, Redactions
+from registro.events.record import Recorded
+from registro.events.types import LogErased
+from registro.projections import folding, storage
+from registro.projections.projection import Projection
+from registro.projections.rows import Rows
+from registro.projections.storage import Naming
+
+PAGE = 10_000
+"""Events that are read and folded at once."""
+
+HELD = 200_000
+"""Rows of one table that are held in memory at most, and one page's more."""
+
+WRITTEN = 2_500
+"""Rows that one transaction writes: on SQLite, appends wait for it, some 10 ms."""
+
+PATIENCE = 60
+"""Seconds that a write is tried again while appends have the database."""
+
+Work = Callable[[Connection], Coroutine[Any, Any, None]]
+Progress = Callable[[int, int], None]
+"""Is told the position that was folded last, and where the log ends."""
+
+
+class Target:
+    """Where the tables are: each piece of work is a transaction of its own, or, with `inside`, part
+    of the one that is open."""
+
+    def __init__(self, connection: DatabaseConnection, *, inside: bool = False) -> None:
+        self.connection = connection
+        self.inside = inside
+
+    async def run(self, work: Work) -> None:
+        if self.inside:
+            return await self.connection.together(work)
+
+        async def transaction(connection: Connection) -> None:
+            async with connection.transaction():
+                await work(connection)
+
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            try:
+                return await self.connection.together(transaction)
+            except Busy:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+
+
+class Builder:
+    """Folds the log, from the beginning on, into new tables named by `naming`."""
+
+    def __init__(self, projections: Sequence[Projection], naming: Naming) -> None:
+        self.projections = tuple(projections)
+        self.position = 0
+        """The last position that was folded."""
+        self._naming = naming
+        self._handlers = folding.handlers(self.projections)
+        self._rows = Rows()
+        self._asked_for: set[Table] = set()
+        self._let_go: set[Table] = set()
+        self._redactions: Redactions = NO_REDACTIONS
+        self._began_at = 0
+
+    @property
+    def tables(self) -> list[Table]:
+        return [table for projection in self.projections for table in projection.tables]
+
+    async def create(self, source: Connection, target: DatabaseConnection) -> None:
+        """Makes the tables, empty; those that an interrupted build left are dropped first."""
+        self._began_at = (await reader.head(source)).position
+        self._redactions = await reader.redactions(source)
+        for table in self.tables:
+            await storage.create(target, table, self._naming(table))
+
+    async def advance(
+        self,
+        source: Connection,
+        target: Target,
+        until: int,
+        progress: Progress = lambda done, total: None,
+    ) -> None:
+        """Folds up to the position `until`. While a page is folded the next one is read, where
+        source and target are not the same connection."""
+        page = await self._read(source, self.position, until)
+        while page:
+            last = page[-1].position
+            ahead = None
+            if source is not target.connection and last < until:
+                ahead = asyncio.create_task(self._read(source, last, until))
+            try:
+                await self._take(page, source, target, ahead)
+                progress(self.position, until)
+                page = await (ahead or self._read(source, self.position, until))
+            finally:
+                if ahead is not None:
+                    ahead.cancel()
+                    await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _read(self, source: Connection, after: int, until: int) -> list[Recorded]:
+        return await reader.read_to_fold(source, after, until, PAGE)
+
+    async def _take(
+        self,
+        page: Sequence[Recorded],
+        source: Connection,
+        target: Target,
+        ahead: asyncio.Task[list[Recorded]] | None,
+    ) -> None:
+        if self._needs_source(page) and ahead is not None:
+            await ahead  # the connection is one page's at a time
+        await self._learn_of_erasures(source, page)
+        victims = await self._victims(source, page)
+        events = folding.readable(page, self._redactions, self._handlers)
+        folding.want(self._rows, events, self.projections, victims)
+        self._asked_for.update(table for table, _ in self._rows.wanted())
+        await storage.load(target.connection, self._rows, self._naming, self._let_go)
+        folding.apply(self._rows, events, self.projections, victims)
+        await self._settle(target, page[0].position)
+        self.position = page[-1].position
+
+    def _is_unknown(self, row: Recorded) -> bool:
+        return (
+            row.payload is None
+            and row.type in self._handlers
+            and row.position not in self._redactions
+        )
+
+    def _is_late(self, row: Recorded) -> bool:
+        return row.type == LogErased.type and row.position > self._began_at
+
+    def _needs_source(self, page: Sequence[Recorded]) -> bool:
+        return any(self._is_unknown(row) or self._is_late(row) for row in page)
+
+    async def _learn_of_erasures(self, source: Connection, page: Sequence[Recorded]) -> None:
+        """Of what was erased since this began, the event that says what was kept comes later."""
+        if any(map(self._is_unknown, page)):
+            self._redactions = await reader.redactions(source)
+
+    async def _victims(self, source: Connection, page: Sequence[Recorded]) -> list[Recorded]:
+        """What was erased since this began may have been folded whole before."""
+        positions = [p for row in page if self._is_late(row) for p in reader.erasure(row).positions]
+        found = await reader.at_positions(source, sorted(set(positions)))
+        return [found[position] for position in sorted(found)]
+
+    async def _settle(self, target: Target, since: int) -> None:
+        """Writes and lets go of what need not, or cannot, stay in memory."""
+        for table, count in self._rows.sizes():
+            if count > HELD or (count and table not in self._asked_for):
+                await self._write(target, table, since)
+                self._rows.forget(table)
+                self._let_go.add(table)
+
+    async def finish(self, target: Target) -> None:
+        """Writes what is still in memory alone; it stays there, for going on."""
+        for table, _ in self._rows.sizes():
+            await self._write(target, table, 1)
+
+    async def _write(self, target: Target, table: Table, since: int) -> None:
+        name = self._naming(table)
+        changes = self._rows.changes(table)
+
+        async def delete(connection: Connection) -> None:
+            await storage.delete(connection, table, name, changes.deleted)
+
+        async def insert(connection: Connection) -> None:
+            await storage.insert(connection, table, name, some)
+
+        async def replace(connection: Connection) -> None:
+            await storage.replace(connection, table, name, some)
+
+        try:
+            if changes.deleted:
+                await target.run(delete)
+            for first in range(0, len(changes.inserted), WRITTEN):
+                some = changes.inserted[first : first + WRITTEN]
+                await target.run(insert)
+            for first in range(0, len(changes.changed), WRITTEN):
+                some = changes.changed[first : first + WRITTEN]
+                await target.run(replace)
+        except ConstraintViolated as error:
+            last = max(self.position, since)
+            raise FoldingFailed(f"{table.name}, from position {last} on: {error}") from error
+        self._rows.written(table)
