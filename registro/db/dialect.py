@@ -88,6 +88,9 @@ class Dialect(Protocol):
     """Whether tables are created and renamed as part of a transaction; else such a statement
     commits by itself."""
 
+    snapshot: ClassVar[str]
+    """Starts a transaction that reads, and sees everything as it is at its first look."""
+
     bulk: ClassVar[tuple[str, ...]]
     """Statements for a connection that is going to write much that can be made again."""
 
@@ -148,6 +151,7 @@ class SQLite:
 
     name: ClassVar[str] = "sqlite"
     transactional_ddl: ClassVar[bool] = True
+    snapshot: ClassVar[str] = "BEGIN"
     # NORMAL: commits reach the disk with the next FULL one, which is at the switch at the latest.
     bulk: ClassVar[tuple[str, ...]] = ("PRAGMA cache_size=-65536", "PRAGMA synchronous=NORMAL")
     begin: ClassVar[str] = "BEGIN IMMEDIATE"  # takes the write lock of the whole file
@@ -283,6 +287,7 @@ class MySQL:
 
     name: ClassVar[str] = "mysql"
     transactional_ddl: ClassVar[bool] = False
+    snapshot: ClassVar[str] = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
     # Readers may hold a table's definition: who waits longer for it than that makes others wait.
     bulk: ClassVar[tuple[str, ...]] = ("SET SESSION lock_wait_timeout = 2",)
     begin: ClassVar[str] = "START TRANSACTION"

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from registro.config import Settings
 from registro.db.connection import DatabaseConnection
 from registro.errors import RegistroError
-from registro.projections import generations, registry
+from registro.projections import comparing, generations, registry
 from registro.projections.builder import Progress
+from registro.projections.comparing import Report
 from registro.projections.generations import Rebuilt, Status
 from registro.projections.projection import Projection
 from registro.services import Services
@@ -47,6 +48,13 @@ async def rebuild(settings: Settings, names: Sequence[str], progress: Progress) 
     chosen = named(names)
     await Services(settings).migrate()
     return await generations.rebuild(settings.database_url, chosen, progress)
+
+
+async def verify(settings: Settings, names: Sequence[str], progress: Progress) -> Report:
+    """Compares projections with the log; see `comparing.verify`."""
+    chosen = named(names)
+    await Services(settings).migrate()
+    return await comparing.verify(settings.database_url, chosen, progress)
 
 
 async def status(settings: Settings) -> Sequence[Status]:
