@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from registro import __version__
-from registro.cli import checkpoint, erase, fixtures, log, migrate, projections, serve, user
+from registro.cli import checkpoint, erase, fixtures, log, migrate, projections, replay, serve, user
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,6 +20,7 @@ main.add_command(user.user)
 main.add_command(fixtures.fixtures)
 main.add_command(log.log)
 main.add_command(projections.projections)
+main.add_command(replay.replay)
 main.add_command(checkpoint.checkpoint)
 main.add_command(checkpoint.prove)
 main.add_command(erase.erase)

@@ -6,6 +6,9 @@ import asyncio
 import importlib
 import socket
 import sys
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -13,6 +16,7 @@ import click
 from registro.cli.common import WrongUse, load_settings
 from registro.cli.workers import watch
 from registro.config import Settings
+from registro.services import replay as service
 
 SWITCH_SECONDS = 0.0005
 """How long Python threads keep the interpreter from each other. SQLite's thread folds a batch while
@@ -32,15 +36,26 @@ the event loop delivers the one before; with Python's 5 ms every hand-over may c
     default=1,
     help="Processes to run, each on a port of its own: PORT, PORT + 1, …",
 )
+@click.option(
+    "--replay",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Show the pages from a file of `registro replay`, read-only, on this machine alone.",
+)
 @click.option("--listener", type=int, hidden=True, help="A bound socket to serve on: a worker.")
-def serve(host: str | None, port: int | None, workers: int, listener: int | None) -> None:
+def serve(
+    host: str | None, port: int | None, workers: int, replay: Path | None, listener: int | None
+) -> None:
     """Run the server.
 
-    In development an empty database is filled with the sample data first.
+    In development an empty database is filled with the sample data first. With --replay a link is
+    printed that opens the pages once.
     """
     settings = load_settings()
-    sys.setswitchinterval(SWITCH_SECONDS)
     first = settings.port if port is None else port
+    if replay is not None:
+        _serve_replay(settings, replay, host or "127.0.0.1", first)
+        return
+    sys.setswitchinterval(SWITCH_SECONDS)
     if listener is not None:
         app().work(settings, socket.socket(fileno=listener))
     elif workers == 1:
@@ -56,6 +71,27 @@ def serve(host: str | None, port: int | None, workers: int, listener: int | None
 def app() -> ModuleType:
     """The web server takes a while to import; other commands do without."""
     return importlib.import_module("registro.web.app")
+
+
+def _serve_replay(settings: Settings, path: Path, host: str, port: int) -> None:
+    if not _is_loopback(host):
+        raise WrongUse(
+            f"--host {host}: a replay is shown on this machine alone (127.0.0.1 or ::1), because "
+            "there are no accounts in it; use an SSH tunnel from elsewhere"
+        )
+    try:
+        shown = asyncio.run(service.read(path))
+    except service.ReplayError as error:
+        raise WrongUse(str(error)) from None
+    listener = _listen(settings, host, port)
+    app().run_replay(replace(settings, database_url=service.url_of(path)), shown, listener)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _listen(settings: Settings, host: str | None, port: int) -> socket.socket:

@@ -76,6 +76,22 @@ CHECKPOINT = (Column("position", "integer"), Column("built_at", "integer"))
 """Of `projection`, since migration 2: up to where a projection that follows the log has come, and
 when its tables were built (microseconds since 1970)."""
 
+REPLAY = Table(
+    "replay",
+    (
+        Column("position", "integer"),
+        Column("recorded_at", "integer"),
+        Column("made_at", "integer"),
+        Column("source_position", "integer"),
+    ),
+    key=("position",),
+)
+"""Of a replay alone: where it ends and when that was, when it was made, and where the log that it
+was made from ended then."""
+
+REPLAY_ERASED = Table("replay_erased", (Column("position", "integer"),), key=("position",))
+"""Of a replay alone: what was erased after its end, and before it was made."""
+
 CREDENTIAL = Table(
     "credential",
     (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
@@ -278,19 +278,36 @@ async def load(
     the rows are no whole log, StoreError when the log here is not empty.
     """
     kept = reader.redactions_of(rows())
+
+    async def pages() -> AsyncIterator[Sequence[Recorded]]:
+        for page in paged(rows(), reader.PAGE):
+            yield page
+
+    async def fold_page(connection: Connection, page: Sequence[Recorded]) -> None:
+        await fold(connection, page, redactions=kept)
+
+    return await load_pages(connection, pages(), fold_page)
+
+
+async def load_pages(
+    connection: Connection,
+    pages: AsyncIterable[Sequence[Recorded]],
+    fold: Callable[[Connection, Sequence[Recorded]], Awaitable[None]],
+) -> Head:
+    """The same for rows that come page by page."""
     async with connection.transaction():
         at = await reader.head(connection, lock=True)
         if at.position:
             raise StoreError(f"the log is not empty: it ends at position {at.position}")
         recorded_at = 0
-        for page in paged(rows(), reader.PAGE):
+        async for page in pages:
             tree = _Tree(at.frontier, [])
             for row in page:
                 _check_next(row, tree.frontier.size, recorded_at)
                 tree.append(row.leaf)
                 recorded_at = row.recorded_at
             await _insert(connection, page, tree.completed)
-            await fold(connection, page, redactions=kept)
+            await fold(connection, page)
         await _move_head(connection, at.frontier, recorded_at)
     return Head(at.frontier.size, recorded_at, at.frontier)
 

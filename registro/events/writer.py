@@ -255,5 +255,7 @@ class LogWriter:
                 log.debug("the store is still away: %s", still)
                 await self._drop_connection()
                 await asyncio.sleep(0.25)
+        else:
+            return  # nobody asks any more
         self.away = None
         log.warning("the store is back")

@@ -66,9 +66,17 @@ class Target:
 
 
 class Builder:
-    """Folds the log, from the beginning on, into new tables named by `naming`."""
+    """Folds the log, from the beginning on, into new tables named by `naming`.
 
-    def __init__(self, projections: Sequence[Projection], naming: Naming) -> None:
+    `later` is what was kept of rows that were erased after the end of this log.
+    """
+
+    def __init__(
+        self,
+        projections: Sequence[Projection],
+        naming: Naming,
+        later: Redactions = NO_REDACTIONS,
+    ) -> None:
         self.projections = tuple(projections)
         self.position = 0
         """The last position that was folded."""
@@ -77,7 +85,8 @@ class Builder:
         self._rows = Rows()
         self._asked_for: set[Table] = set()
         self._let_go: set[Table] = set()
-        self._redactions: Redactions = NO_REDACTIONS
+        self._later = dict(later)
+        self._redactions: Redactions = self._later
         self._began_at = 0
 
     @property
@@ -87,7 +96,7 @@ class Builder:
     async def create(self, source: Connection, target: DatabaseConnection) -> None:
         """Makes the tables, empty; those that an interrupted build left are dropped first."""
         self._began_at = (await reader.head(source)).position
-        self._redactions = await reader.redactions(source)
+        self._redactions = self._later | await reader.redactions(source)
         for table in self.tables:
             await storage.create(target, table, self._naming(table))
 
@@ -153,7 +162,7 @@ class Builder:
     async def _learn_of_erasures(self, source: Connection, page: Sequence[Recorded]) -> None:
         """Of what was erased since this began, the event that says what was kept comes later."""
         if any(map(self._is_unknown, page)):
-            self._redactions = await reader.redactions(source)
+            self._redactions = self._later | await reader.redactions(source)
 
     async def _victims(self, source: Connection, page: Sequence[Recorded]) -> list[Recorded]:
         """What was erased since this began may have been folded whole before."""

@@ -17,7 +17,20 @@ from sanic_ext import Extend
 
 from registro.config import Settings
 from registro.services import Services, fixtures, running
-from registro.web import access, api, assets, health, i18n, login, pages, problems, security, views
+from registro.services.replay import Replay
+from registro.web import (
+    access,
+    api,
+    assets,
+    health,
+    i18n,
+    login,
+    pages,
+    problems,
+    replay,
+    security,
+    views,
+)
 from registro.web.sockets import Sockets
 from registro.web.transport import MAX_FRAME
 from registro.web.typing import App
@@ -30,6 +43,53 @@ EXIT_UNFINISHED = 3
 
 def create(settings: Settings, name: str = "registro") -> App:
     """The application; it opens the database when the server starts."""
+    app = _new(settings, name)
+    services: Services = app.ctx.services
+    app.ctx.sockets = sockets = Sockets(services)
+    sockets.server.attach(app)
+    for part in (security, views, problems, assets, login, pages, api, health):
+        part.add_to(app)
+
+    @app.before_server_start
+    async def start(_: App) -> None:
+        access.check(app)
+        i18n.load()
+        await services.start()
+        await sockets.start()
+
+    @app.before_server_stop
+    async def drain(_: App) -> None:
+        _exit_after(settings.drain_seconds)
+        await sockets.drain(settings.drain_seconds / 2)
+
+    @app.after_server_stop
+    async def stop(_: App) -> None:
+        await services.stop()
+
+    return app
+
+
+def create_replay(settings: Settings, shown: Replay, name: str = "registro-replay") -> App:
+    """The application that shows a replay: the pages that read, without sockets or a writer."""
+    app = _new(settings, name)
+    app.ctx.replay = replay.Viewer(shown)
+    services: Services = app.ctx.services
+    for part in (replay, security, views, problems, assets, pages, api, health):
+        part.add_to(app)
+
+    @app.before_server_start
+    async def start(_: App) -> None:
+        access.check(app)
+        i18n.load()
+
+    @app.after_server_stop
+    async def stop(_: App) -> None:
+        await services.readers.close()
+
+    return app
+
+
+def _new(settings: Settings, name: str) -> App:
     app = Sanic(name, configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=MAX_FRAME + 65_536,
@@ -54,28 +114,8 @@ def create(settings: Settings, name: str = "registro") -> App:
         },
     )
     app.ctx.settings = settings
-    app.ctx.services = services = Services(settings)
-    app.ctx.sockets = sockets = Sockets(services)
-    sockets.server.attach(app)
-    for part in (security, views, problems, assets, login, pages, api, health):
-        part.add_to(app)
-
-    @app.before_server_start
-    async def start(_: App) -> None:
-        access.check(app)
-        i18n.load()
-        await services.start()
-        await sockets.start()
-
-    @app.before_server_stop
-    async def drain(_: App) -> None:
-        _exit_after(settings.drain_seconds)
-        await sockets.drain(settings.drain_seconds / 2)
-
-    @app.after_server_stop
-    async def stop(_: App) -> None:
-        await services.stop()
-
+    app.ctx.services = Services(settings)
+    app.ctx.sockets = app.ctx.replay = None
     return app
 
 
@@ -122,6 +162,19 @@ def _serve(app: App, listener: socket.socket) -> None:
     app.run(sock=listener, single_process=True, motd=False, access_log=False)
 
 
+def run_replay(settings: Settings, shown: Replay, listener: socket.socket) -> None:
+    """Serves a replay on a bound socket until SIGTERM or SIGINT."""
+    app = create_replay(settings, shown)
+
+    @app.after_server_start
+    async def welcome(_: App) -> None:
+        viewer: replay.Viewer = app.ctx.replay
+        click.echo(f"The replay is at {_address(listener)}{viewer.link}  (Ctrl+C stops it)")
+        click.echo("This link opens it once, within ten minutes.")
+
+    _serve(app, listener)
+
+
 def _exit_after(seconds: float) -> None:
     """Ends the process if its proper end takes longer; others see to what it leaves behind."""
     timer = threading.Timer(seconds, os._exit, (EXIT_UNFINISHED,))
@@ -137,7 +190,7 @@ async def _welcome(services: Services, listeners: Sequence[socket.socket]) -> No
     for notice in settings.notices:
         click.echo(f"Notice: {notice}", err=True)
     for listener in listeners:
-        click.echo(f"Registro is at http://{_address(listener)}/  (Ctrl+C stops it)")
+        click.echo(f"Registro is at {_address(listener)}/  (Ctrl+C stops it)")
     password = None if settings.production else fixtures.demo_password(services)
     if password is not None:
         click.echo(f"Demo logins, on this machine only, all with the password {password}")
@@ -147,4 +200,4 @@ async def _welcome(services: Services, listeners: Sequence[socket.socket]) -> No
 
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -23,7 +23,8 @@ async def ready(request: Request) -> HTTPResponse:
     """The database answers, its projections are those of this program, the log can be written and
     the server is not stopping; else 503."""
     services: Services = request.app.ctx.services
-    if request.app.ctx.sockets.draining:
+    sockets = request.app.ctx.sockets
+    if sockets is not None and sockets.draining:
         return json({"ok": False, "falta": "servidor"}, 503)
     if services.waiting is not None:
         return json({"ok": False, "falta": "proyecciones"}, 503)
