@@ -24,7 +24,7 @@ from registro.events import ids
 from registro.events.store import Draft, draft
 from registro.events.types import DESK, MessageSent
 from registro.events.writer import LogWriter
-from registro.projections import runner
+from registro.projections import registry, runner
 from tests.support.histories import USERS
 
 
@@ -54,7 +54,10 @@ async def run(arguments: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     writer = LogWriter(
-        lambda: DatabaseConnection(arguments.url), runner.fold, timeout=arguments.timeout
+        lambda: DatabaseConnection(arguments.url),
+        runner.fold,
+        folds=registry.FOLDED,
+        timeout=arguments.timeout,
     )
 
     async def task(number: int) -> None:
