@@ -368,7 +368,8 @@ class MySQL:
         )
 
     def process_lock(self, name: str) -> str | None:
-        return f"SELECT GET_LOCK(CONCAT('registro.{name}.', LEFT(DATABASE(), 40)), 0)"
+        # A server takes a moment to notice that a holder has gone.
+        return f"SELECT GET_LOCK(CONCAT('registro.{name}.', LEFT(DATABASE(), 40)), 1)"
 
     def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
         return ["RENAME TABLE " + ", ".join(f"{old} TO {new}" for old, new in names)]
