@@ -323,8 +323,11 @@ def figures(found: Step, of: Step | None) -> str:
 
 def connections(bench: Bench, options: argparse.Namespace) -> None:
     """Memory of connections that say nothing, and how many can come and go a second."""
-    print("\nIdle connections of people who come for the first time, on a new database.\n")
-    print(f"{CANDIDATE}  idle  KiB each  CPU % when idle  came/s  ms of CPU each")
+    print("\nIdle connections of people who come for the first time, on a new database; then all")
+    print("leave at once, and one comes back.\n")
+    print(
+        f"{CANDIDATE}  idle  KiB each  CPU % when idle  came/s  ms of CPU each  back, ms  refused"
+    )
     visits: dict[Candidate, list[Report]] = {}
     for number in options.connections:
         for candidate in options.candidates:
@@ -337,7 +340,8 @@ def connections(bench: Bench, options: argparse.Namespace) -> None:
                 print(
                     f"{candidate}{number:>6}{server['rss_kib_per_conn_full']:>10.1f}"
                     f"{server['idle_cpu_pct']:>17.1f}{came['per_second']:>8}"
-                    f"{server['connect_cpu_ms_per_conn']:>16.2f}{failures(came)}",
+                    f"{server['connect_cpu_ms_per_conn']:>16.2f}"
+                    f"{report['back_after_ms']:>10,.0f}{report['back_refused']:>9}{failures(came)}",
                     flush=True,
                 )
                 if candidate not in visits:
@@ -396,7 +400,12 @@ def read_options() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--rates", type=numbers, default="500,1000,2000,3000", help="messages/s in all")
+    add(
+        "--rates",
+        type=numbers,
+        default="500,1000,2000,3000",
+        help="messages/s in all; empty for none",
+    )
     add("--waiting", type=numbers, default="1,4", help="messages of each user in a closed loop")
     add("--seconds", type=float, default=3, help="at each rate")
     add("--rounds", type=int, default=3, help="rounds whose median is shown")
@@ -422,7 +431,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         bench = Bench(Path(name))
         with bench.servers():
-            show_messages(messages(bench, options))
+            if options.paces:
+                show_messages(messages(bench, options))
             if options.connections:
                 connections(bench, options)
     tell(f"{time.monotonic() - started:.0f} s")
