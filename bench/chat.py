@@ -407,7 +407,7 @@ def read_options() -> argparse.Namespace:
         help="messages/s in all; empty for none",
     )
     add("--waiting", type=numbers, default="1,4", help="messages of each user in a closed loop")
-    add("--seconds", type=float, default=3, help="at each rate")
+    add("--seconds", type=float, default=2.5, help="at each rate")
     add("--rounds", type=int, default=3, help="rounds whose median is shown")
     add("--connections", type=numbers, default="1000,5000", help="idle ones; empty for none")
     add("--visits", type=numbers, default="250,500,1000", help="connections/s that come and go")
