@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -265,7 +264,7 @@ Steps = dict[Candidate, dict[Pace, list[Step]]]
 
 def messages(bench: Bench, options: argparse.Namespace) -> Steps:
     """The candidates take turns, so that what else the machine does hits all of them."""
-    steps: Steps = {candidate: defaultdict(list) for candidate in options.candidates}
+    steps: Steps = {one: {pace: [] for pace in options.paces} for one in options.candidates}
     for number in range(options.rounds):
         for candidate in options.candidates:
             tell(f"round {number + 1} of {options.rounds}: {candidate}")
@@ -285,6 +284,11 @@ def median(steps: Sequence[Step]) -> Step:
     )
 
 
+def medians(steps: dict[Pace, list[Step]]) -> dict[Pace, Step]:
+    """Without the rates that the server was never asked for."""
+    return {pace: median(seen) for pace, seen in steps.items() if seen}
+
+
 LEGEND = """
 n: processes. stored/s: messages acknowledged, all of them stored. ms from sending a message to its
 deliveries (got) and to its acknowledgement (ack). CPU in % of one core: the server, its database,
@@ -296,11 +300,11 @@ p50 and p99 of the deliveries as multiples of Node's.
 def show_messages(steps: Steps) -> None:
     print(LEGEND)
     print(f"{CANDIDATE}      asked  stored/s   got p50     p99   ack p50     p99", end="")
-    print("    cpu   db  gen else    l/d/o      rate   p50   p99")
-    base = {pace: median(seen) for pace, seen in steps.get(NODE_ON_MYSQL, {}).items()}
+    print("    cpu   db  gen else    l/d/o      rate    p50    p99")
+    base = medians(steps.get(NODE_ON_MYSQL, {}))
     for candidate, paces in steps.items():
-        for pace, seen in paces.items():
-            print(f"{candidate}{pace!s:>11}{figures(median(seen), base.get(pace))}", flush=True)
+        for pace, found in medians(paces).items():
+            print(f"{candidate}{pace!s:>11}{figures(found, base.get(pace))}")
 
 
 def figures(found: Step, of: Step | None) -> str:
@@ -315,8 +319,8 @@ def figures(found: Step, of: Step | None) -> str:
     if of is not None:
         text += (
             f"{found.rate / of.rate:>10.2f}"
-            f"{found.delivered_p50 / of.delivered_p50:>6.1f}"
-            f"{found.delivered_p99 / of.delivered_p99:>6.1f}"
+            f"{found.delivered_p50 / of.delivered_p50:>7.2f}"
+            f"{found.delivered_p99 / of.delivered_p99:>7.2f}"
         )
     return text + ("  the generator is at its limit" if found.generator_cpu > 95 else "")
 
