@@ -57,7 +57,6 @@ class Sockets:
         self._typing_rate = RateLimit(TYPING_RATE)
         self._event_rate = RateLimit(EVENT_RATE)
         self._admission = Admission(services.settings.connection_rate)
-        self.draining = False
         self.server = SocketServer(
             on_join=self.join,
             on_leave=self.leave,
@@ -175,6 +174,11 @@ class Sockets:
         except ValueError:  # no URL at all
             return False
 
+    @property
+    def draining(self) -> bool:
+        """Whether the server is stopping."""
+        return bool(self.server.eio.draining)
+
     async def _admit_transport(self) -> bool:
         return not self.draining and await self._admission.enter()
 
@@ -189,7 +193,7 @@ class Sockets:
         Newcomers are sent elsewhere, everybody is told when to come back, and what was heard is
         answered; after `seconds` at the latest the transports are closed.
         """
-        self.draining = True
+        self.server.eio.draining = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._say_goodbye()

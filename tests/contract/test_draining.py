@@ -55,6 +55,7 @@ def test_newcomers_are_sent_elsewhere_meanwhile(stopping, node):
     client.next("sesion_termina")
     handshake = f"{stopping.url}/socket.io/?EIO=4&transport=polling"
     assert status(handshake) == 503
+    assert status(f"{handshake}&sid=of-another-process") == 503
     assert status(f"{stopping.url}/salud/lista") == 503
     assert status(f"{stopping.url}/salud/viva") == 200
     client.closed()

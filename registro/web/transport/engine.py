@@ -207,6 +207,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._async = self._async | {"websocket": SanicWebSocket}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.admit: Callable[[], Awaitable[bool]] | None = None
+        self.draining = False
+        """Whether whoever is not here already is sent to another process."""
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         return self.run(target(*args, **kwargs))
@@ -228,7 +230,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
         """Closes the session of a POST that does not decode, before the original swallows it."""
         request: Request = args[0]
-        socket = self.sockets.get(request.args.get("sid"))
+        sid = request.args.get("sid")
+        socket = self.sockets.get(sid)
+        if self.draining and socket is None and sid is not None:
+            # A newcomer whom the proxy took elsewhere polls: it has to ask there again.
+            return text(_NOT_NOW, 503)
         if request.method == "POST" and socket is not None and not _decodes(request.body):
             await abort(self, socket.sid)
             return text("The payload cannot be decoded", 400)
@@ -275,10 +281,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         }
 
 
+_NOT_NOW = "Not now: come again"
+
 _BUSY: Mapping[str, Any] = {
     "status": "503 SERVICE UNAVAILABLE",
     "headers": [("Content-Type", "text/plain"), ("Retry-After", str(RETRY_AFTER))],
-    "response": b"Not now: come again",
+    "response": _NOT_NOW.encode(),
 }
 
 
