@@ -126,7 +126,7 @@ class World:
         deadline = time.monotonic() + REST
         until(self.tabs.idle, "everything that was written to be sent", REST)
         log = Log.of(self.servers[0])
-        while not all_shown(log, self.tabs) and time.monotonic() < deadline:
+        while not all_shown(log, self.tabs.opened) and time.monotonic() < deadline:
             time.sleep(0.1)  # what is missing then, `findings` tells
         return log
 

@@ -85,7 +85,7 @@ def _name(event: Mapping[str, Any]) -> str:
 def _message(event: Mapping[str, Any], users: Mapping[str, str]) -> Message:
     payload = event["payload"]
     recipient = users.get(payload["recipient"], "admin")
-    id_ = payload["client_id"] or event["id"]
+    id_ = payload.get("client_id") or event["id"]
     return Message(
         _name(event), event["version"], id_, users[payload["sender"]], recipient, payload["text"]
     )
@@ -102,9 +102,9 @@ def findings(log: Log, tabs: Tabs) -> list[str]:
     ]
 
 
-def all_shown(log: Log, tabs: Tabs) -> bool:
-    """Whether every open page shows all that the log has for it."""
-    return all(tab.view == log.seen_by(tab.browser.user) for tab in tabs.opened)
+def all_shown(log: Log, pages: Iterable[Tab]) -> bool:
+    """Whether every page shows all that the log has for it."""
+    return all(tab.view == log.seen_by(tab.browser.user) for tab in pages)
 
 
 def _not_whole(log: Log) -> Iterator[str]:
