@@ -10,8 +10,8 @@ PEOPLE_PAUSE = 0.12
 """Seconds between two things that people do, on average."""
 FAULT_PAUSE = 0.7
 """Seconds between two faults of the network, on average."""
-OUTAGE_PAUSE = 5.0
-"""Seconds between two ends of a server process, on average; the first comes in half that time."""
+OUTAGE_PAUSE = 12.0
+"""Seconds between two ends of one server process, on average."""
 
 
 class Action(NamedTuple):
@@ -101,12 +101,13 @@ def _network(dice: random.Random, seconds: float, stage: Stage) -> list[Action]:
 def _processes(dice: random.Random, seconds: float, stage: Stage) -> list[Action]:
     """Processes are killed and stopped in turn, and started again."""
     actions: list[Action] = []
-    at, number = dice.uniform(0.3, 0.5) * OUTAGE_PAUSE, dice.randrange(2)
+    pause = OUTAGE_PAUSE / stage.servers
+    at, number = dice.uniform(0.3, 0.6) * pause, dice.randrange(2)
     while at < seconds:
         server = dice.randrange(stage.servers)
         actions.append(Action(at, ("kill", "stop")[number % 2], (server,)))
         actions.append(Action(at + dice.uniform(0.1, 2), "start", (server,)))
-        at, number = at + dice.uniform(0.6, 1.4) * OUTAGE_PAUSE, number + 1
+        at, number = at + dice.uniform(0.6, 1.4) * pause, number + 1
     return actions
 
 
