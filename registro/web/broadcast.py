@@ -67,6 +67,8 @@ class Broadcast:
             await self._deliver_read(event, origin)
         elif isinstance(event, types.LogErased):
             await self._deliver_erasure(event)
+        elif isinstance(event, types.ConnectionClosed):
+            self._live.end_buried(row.stream.partition("/")[2])
         elif isinstance(event, types.SessionEnded):
             self._live.end_user(event.user, "revocada", event.key)
         elif isinstance(event, types.UserDisabled):

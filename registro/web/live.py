@@ -40,6 +40,7 @@ class LiveSockets:
         self._nodes = nodes
         self._by_sid: dict[str, Live] = {}
         self._by_user: defaultdict[str, set[Live]] = defaultdict(set)
+        self._by_connection: dict[str, Live] = {}
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -56,12 +57,14 @@ class LiveSockets:
     def add(self, live: Live) -> None:
         self._by_sid[live.sid] = live
         self._by_user[live.person.id].add(live)
+        self._by_connection[live.connection] = live
 
     def withdraw(self, sid: str, reason: str = "refused") -> None:
         """Forgets a socket and records its end, if its beginning (perhaps) was recorded."""
         live = self._by_sid.pop(sid, None)
         if live is None:
             return
+        del self._by_connection[live.connection]
         mates = self._by_user[live.person.id]
         mates.discard(live)
         if not mates:
@@ -97,6 +100,13 @@ class LiveSockets:
     async def _end(self, live: Live, reason: str) -> None:
         self._server.deliver("sesion_termina", {"motivo": reason}, (live.sid,))
         await self._server.close_client(live.sid, FAREWELL)
+
+    def end_buried(self, connection: str) -> None:
+        """Closes a socket, if it is still there though its end was recorded: another process took
+        ours for dead while it was slow. Its client comes back, and is recorded anew."""
+        live = self._by_connection.get(connection)
+        if live is not None:
+            self._server.run(self._server.close_client(live.sid))
 
     def end_user(self, user_id: str, reason: str, session: str | None = None) -> None:
         """Ends a user's sockets, or those of one session."""

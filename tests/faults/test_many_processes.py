@@ -5,13 +5,17 @@
    are quick again, without a restart.
 3. A process is killed: its clients go on elsewhere, and a survivor closes by events what it left
    open, when its lease has run out.
-4. A process that is stopping sends newcomers to the others.
+4. The database hangs for longer than a lease: nobody is taken for dead.
+5. A process is asleep for longer than its lease, and awakes: the clients whose connections a
+   survivor has closed connect anew, so that who is there is known.
+6. A process that is stopping sends newcomers to the others.
 """
 
 from __future__ import annotations
 
 import http.client
 import re
+import signal
 import statistics
 import time
 from collections.abc import Iterator
@@ -283,6 +287,49 @@ def test_a_killed_process_is_buried_by_a_survivor_and_its_clients_go_on(fleet, n
     assert len(ends) == len(died)
     assert log.connections == {tab.browser.user: 1 for tab in tabs.opened}
     assert [tab.connects for tab in others] == [1] * len(others)
+
+
+def crashes(fleet: Fleet) -> list[str]:
+    """The connections that were closed because their process was taken for dead."""
+    closed = Log.of(fleet.servers[0]).payloads("connection:closed")
+    return [event["stream"] for event in closed if event["reason"] == "crash"]
+
+
+def connected_once(fleet: Fleet, tabs: Tabs) -> bool:
+    """Whether the log has exactly one open connection for each open page."""
+    connections = Log.of(fleet.servers[0]).connections
+    return {connections[tab.browser.user] for tab in tabs.opened} == {1}
+
+
+def test_a_database_that_hangs_for_long_makes_nobody_look_dead(
+    fleet, nginx, tabs, database_servers
+):
+    where = spread_out(tabs, fleet, nginx)
+    pages = [tab for some in where.values() for tab in some]
+    before = len(crashes(fleet))
+    database_servers.get("mysql").pause()
+    try:
+        time.sleep(1.5 * LEASE)
+    finally:
+        database_servers.get("mysql").go_on()
+    time.sleep(2.5 * LEASE)  # in which a survivor would have looked
+    assert len(crashes(fleet)) == before
+    assert [tab.connects for tab in pages] == [1] * len(pages)
+
+
+def test_a_process_that_was_asleep_has_its_clients_recorded_anew(fleet, nginx, node, tabs):
+    where = spread_out(tabs, fleet, nginx)
+    process, lonely = process_of(fleet, node, 2)
+    pages = where[process]
+    before = len(crashes(fleet))
+    fleet.servers[2].signal(signal.SIGSTOP)
+    try:
+        until(lambda: len(crashes(fleet)) > before + len(pages), "it to be buried", 10 * LEASE)
+    finally:
+        fleet.servers[2].signal(signal.SIGCONT)
+    lonely.closed()
+    tabs.wait(lambda: all(tab.connects > 1 for tab in pages), "its clients to come back", 30)
+    until(lambda: connected_once(fleet, tabs), "them to be recorded anew")
 
 
 def test_a_stopping_process_sends_newcomers_to_the_others(fleet, nginx, node, tabs):
