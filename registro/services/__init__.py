@@ -145,10 +145,11 @@ class Services:
         while self.waiting is not None:
             await asyncio.sleep(1)
             try:
-                self.waiting = await self._outdated()
-                if self.waiting is None:
+                outdated = await self._outdated()
+                if outdated is None:
                     await self._start(serve=True)
                     log.warning("the projections were built: serving")
+                self.waiting = outdated
             except StoreError as error:
                 self.waiting = self.waiting or str(error)
                 log.warning("the projections cannot be looked at: %s", error)
