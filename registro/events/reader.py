@@ -89,6 +89,15 @@ async def before(connection: Connection, ids: Iterable[str], streams: Iterable[s
     )
 
 
+async def versions(connection: Connection, streams: Iterable[str]) -> dict[str, int]:
+    """The version of each stream that has events."""
+    queries = [_versions_query(chunk) for chunk in paged(streams, 400)]
+    if not queries:
+        return {}
+    found = await connection.fetch_each(queries)
+    return {stream: version for rows in found for stream, version in rows if version is not None}
+
+
 def _by_id_query(ids: Sequence[str]) -> Statement:
     names, values = in_list(ids)
     return Statement(f"SELECT {COLUMNS} FROM log_event WHERE id IN ({names})", values)

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
@@ -80,6 +88,44 @@ def draft(
     )
 
 
+class Memory:
+    """What a writer knows from its last transaction: the streams' versions, and what folding knows,
+    which `forget` lets go. It is true until others append or switch projections, and the head,
+    which is read under the lock, shows when they did.
+    """
+
+    LIMIT = 20_000
+    """Streams that are remembered."""
+
+    def __init__(self, forget: Callable[[], None] = lambda: None) -> None:
+        self._forget = forget
+        self._at: tuple[int, str | None] | None = None
+        self._versions: dict[str, int] = {}
+
+    def known(self, streams: Iterable[str]) -> dict[str, int]:
+        """The versions of those streams that are remembered."""
+        return {name: self._versions[name] for name in streams if name in self._versions}
+
+    def holds(self, head: Head) -> bool:
+        """Whether it is still true; if not, all is forgotten."""
+        if self._at == (head.position, head.folded):
+            return True
+        self.forget()
+        return False
+
+    def keep(self, position: int, folded: str | None, versions: Mapping[str, int]) -> None:
+        """After a commit that led to `position`."""
+        self._at = (position, folded)
+        if len(self._versions) > self.LIMIT:
+            self._versions.clear()
+        self._versions |= versions
+
+    def forget(self) -> None:
+        self._at = None
+        self._versions.clear()
+        self._forget()
+
+
 async def append(
     connection: Connection,
     batch: Sequence[Sequence[Draft]],
@@ -87,19 +133,21 @@ async def append(
     now: int,
     fold: Fold,
     folds: str | None = None,
+    memory: Memory | None = None,
 ) -> list[Outcome]:
     """Stores each append (a sequence of drafts, all or none) and says what became of it, in order.
 
     `now` is in microseconds since 1970; `folds` the versions of the projections that `fold` keeps,
-    which must be those of the database (else Outdated), or None for any. A duplicate, a conflict or
-    an append that cannot be folded harms no neighbour.
+    which must be those of the database (else Outdated), or None for any; `memory` what the same
+    caller's last append left. A duplicate, a conflict or an append that cannot be folded harms no
+    neighbour.
 
     Raises Unavailable when the database cannot do it now; then nothing was stored, unless the error
     came from COMMIT: trying again with the same drafts is always safe.
     """
+    memory = memory or Memory()
     try:
-        async with connection.transaction():
-            return await _append(connection, batch, now, fold, folds)
+        return await _transaction(connection, batch, now, fold, folds, memory)
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001 - whatever folding stumbles over
@@ -107,10 +155,42 @@ async def append(
             return [_rejected(batch[0], error)]
     # Folding failed: halve the batch until the guilty append stands alone.
     middle = len(batch) // 2
-    return [
-        *await append(connection, batch[:middle], now=now, fold=fold, folds=folds),
-        *await append(connection, batch[middle:], now=now, fold=fold, folds=folds),
-    ]
+    outcomes: list[Outcome] = []
+    for half in (batch[:middle], batch[middle:]):
+        outcomes += await append(connection, half, now=now, fold=fold, folds=folds, memory=memory)
+    return outcomes
+
+
+async def _transaction(
+    connection: Connection,
+    batch: Sequence[Sequence[Draft]],
+    now: int,
+    fold: Fold,
+    folds: str | None,
+    memory: Memory,
+) -> list[Outcome]:
+    """One attempt; remembers what it left when it was committed, and nothing otherwise."""
+    left: _Left | None = None
+    try:
+        async with connection.transaction():
+            outcomes, left = await _append(connection, batch, now, fold, folds, memory)
+    except BaseException:
+        left = None
+        raise
+    finally:
+        if left is None:
+            memory.forget()
+        else:
+            memory.keep(*left)
+    return outcomes
+
+
+class _Left(NamedTuple):
+    """The log after an append: its end, which projections it has, its streams' versions."""
+
+    position: int
+    folded: str | None
+    versions: Mapping[str, int]
 
 
 def check_folded(head: Head, folds: str | None) -> None:
@@ -151,12 +231,16 @@ async def _append(
     now: int,
     fold: Fold,
     folds: str | None,
-) -> list[Outcome]:
+    memory: Memory,
+) -> tuple[list[Outcome], _Left]:
     drafts = [draft for drafts in batch for draft in drafts]
+    streams = {draft.stream for draft in drafts}
+    known = memory.known(streams)
     at, stored, versions = await reader.before(  # 1 and 2
-        connection, (draft.id for draft in drafts), {draft.stream for draft in drafts}
+        connection, (draft.id for draft in drafts), streams - known.keys()
     )
     check_folded(at, folds)
+    versions |= known if memory.holds(at) else await reader.versions(connection, known)
     recorded_at = max(now, at.recorded_at)  # time never runs backwards
     rows: list[Recorded] = []
     tree = _Tree(at.frontier, [])
@@ -169,7 +253,7 @@ async def _append(
         erased = await _erase(connection, rows)
         await fold(connection, rows, erased)  # 5
         await _move_head(connection, tree.frontier, recorded_at)  # 6
-    return outcomes
+    return outcomes, _Left(tree.frontier.size, at.folded, versions)
 
 
 class _Tree(NamedTuple):

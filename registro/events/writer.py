@@ -18,7 +18,7 @@ from registro.db.connection import Connection, DatabaseConnection
 from registro.errors import Busy, Outdated, StoreError, Unavailable
 from registro.events import reader, store
 from registro.events.record import Recorded
-from registro.events.store import Draft, Fold, Outcome
+from registro.events.store import Draft, Fold, Memory, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ class LogWriter:
 
     `timeout` is how many seconds an append is retried while the database is busy or away before
     its caller gets Unavailable; `folds` the versions of the projections that `fold` keeps: while
-    the database has others, nothing is appended; `limit` how many events may wait; `clock` the time
+    the database has others, nothing is appended; `memory` what stays known from one transaction to
+    the next; `limit` how many events may wait; `clock` the time
     in microseconds since 1970. `on_commit` is called, without being awaited, with what was stored.
     """
 
@@ -55,6 +56,7 @@ class LogWriter:
         fold: Fold,
         *,
         folds: str | None = None,
+        memory: Memory | None = None,
         on_commit: Callable[[Sequence[Committed]], None] = lambda committed: None,
         limit: int = 10_000,
         timeout: float = 5,
@@ -63,6 +65,7 @@ class LogWriter:
         self._connect = connect
         self._fold = fold
         self._folds = folds
+        self._memory = memory or Memory()
         self._on_commit = on_commit
         self._limit = limit
         self._timeout = timeout
@@ -167,7 +170,12 @@ class LogWriter:
 
         async def append(connection: Connection) -> list[Outcome]:
             return await store.append(
-                connection, drafts, now=self._clock(), fold=self._fold, folds=self._folds
+                connection,
+                drafts,
+                now=self._clock(),
+                fold=self._fold,
+                folds=self._folds,
+                memory=self._memory,
             )
 
         while True:

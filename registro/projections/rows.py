@@ -18,12 +18,13 @@ RowDict = dict[str, Any]
 class _Part:
     """What is known of one table. Rows that were looked for and are not there are None."""
 
-    __slots__ = ("changed", "deleted", "inserted", "key_of", "rows", "wanted")
+    __slots__ = ("changed", "deleted", "inserted", "key_of", "looked_for", "rows", "wanted")
 
     def __init__(self, table: Table) -> None:
         self.key_of = table.key_of
         self.rows: dict[Key, RowDict | None] = {}
         self.wanted: set[Key] = set()
+        self.looked_for = False
         self.inserted: set[Key] = set()
         self.changed: set[Key] = set()
         self.deleted: set[Key] = set()
@@ -56,6 +57,7 @@ class Rows:
     def want(self, table: Table, *key: Any) -> None:
         """Asks for a row to be loaded before folding starts."""
         part = self._parts[table]
+        part.looked_for = True
         if key not in part.rows:
             part.wanted.add(key)
 
@@ -128,6 +130,16 @@ class Rows:
         part.inserted.clear()
         part.changed.clear()
         part.deleted.clear()
+
+    def settle(self) -> int:
+        """Says that all was written. Rows of tables from which rows were looked for stay known, the
+        others are let go; returns how many stay."""
+        for table, part in list(self._parts.items()):
+            if part.looked_for:
+                self.written(table)
+            else:
+                del self._parts[table]
+        return sum(len(part.rows) for part in self._parts.values())
 
     def forget(self, table: Table) -> None:
         """Lets go of a table's rows, which were written."""

@@ -33,8 +33,41 @@ async def fold(
     `erased` are rows whose payloads the same transaction erases. Rows that were erased before are
     folded from what `redactions` says was kept of them.
     """
-    events = folding.readable(recorded, redactions)
-    rows = Rows()
+    await _fold(connection, Rows(), folding.readable(recorded, redactions), projections, erased)
+
+
+class Folding:
+    """`fold` by one writer, who knows the rows that its last transactions looked for. That is right
+    while nobody else appends; see `store.Memory`, which calls `forget`."""
+
+    LIMIT = 20_000
+    """Rows that are remembered."""
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+
+    async def __call__(
+        self,
+        connection: Connection,
+        recorded: Sequence[Recorded],
+        erased: Sequence[Recorded] = (),
+    ) -> None:
+        events = folding.readable(recorded, NO_REDACTIONS)
+        await _fold(connection, self._rows, events, PROJECTIONS, erased)
+        if self._rows.settle() > self.LIMIT:
+            self.forget()
+
+    def forget(self) -> None:
+        self._rows = Rows()
+
+
+async def _fold(
+    connection: Connection,
+    rows: Rows,
+    events: folding.Folded,
+    projections: Sequence[Projection],
+    erased: Sequence[Recorded],
+) -> None:
     folding.want(rows, events, projections, erased)
     await storage.load(connection, rows)
     folding.apply(rows, events, projections, erased)

@@ -14,6 +14,7 @@ from registro.db.connection import DatabaseConnection, Pool
 from registro.db.sql import in_list
 from registro.errors import MigrationError, StoreError
 from registro.events import reader
+from registro.events.store import Memory
 from registro.events.writer import Committed, LogWriter
 from registro.projections import generations, registry, runner
 from registro.services.accounts import Accounts
@@ -38,10 +39,12 @@ class Services:
         self.settings = settings
         self.readers = Pool(settings.database_url)
         self.feed = Feed(self.readers, self._origin)
+        folding = runner.Folding()
         self.writer = LogWriter(
             self.connection,
-            runner.fold,
+            folding,
             folds=registry.FOLDED,
+            memory=Memory(folding.forget),
             on_commit=self.feed.committed,
             limit=settings.queue_limit,
             timeout=settings.store_timeout_seconds,
