@@ -184,7 +184,7 @@ async def read_to_fold(
         until=until,
         limit=limit,
     )
-    return [Recorded(*row) for row in rows]
+    return list(map(Recorded._make, rows))
 
 
 async def last(

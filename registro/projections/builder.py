@@ -2,7 +2,7 @@
 
 Rows stay in memory over many pages, so that a conversation of a thousand messages is written once
 and not a thousand times, and what was never let go of has not to be looked for. How much is held is
-bounded, and a table whose rows are never asked for again (messages) is written page by page.
+bounded, and less where rows are never asked for again (messages).
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ PAGE = 10_000
 HELD = 200_000
 """Rows of one table that are held in memory at most, and one page's more."""
 
-WRITTEN = 2_500
+GATHERED = 50_000
+"""Rows of a table that are gathered before they are written, in the order of the key: of an index
+in random order, each row alone would change a page."""
+
+WRITTEN = 5_000
 """Rows that one transaction writes: on SQLite, appends wait for it, some 10 ms."""
 
 PATIENCE = 60
@@ -134,10 +138,13 @@ class Builder:
         target: Target,
         ahead: asyncio.Task[list[Recorded]] | None,
     ) -> None:
-        if self._needs_source(page) and ahead is not None:
-            await ahead  # the connection is one page's at a time
-        await self._learn_of_erasures(source, page)
-        victims = await self._victims(source, page)
+        unknown = any(row.payload is None and self._is_unknown(row) for row in page)
+        late = [row for row in page if row.type == LogErased.type and row.position > self._began_at]
+        if ahead is not None and (unknown or late):
+            await ahead  # a connection does one thing at a time
+        if unknown:  # erased since this began: the event that says what was kept comes later
+            self._redactions = self._later | await reader.redactions(source)
+        victims = await self._victims(source, late)
         events = folding.readable(page, self._redactions, self._handlers)
         folding.want(self._rows, events, self.projections, victims)
         self._asked_for.update(table for table, _ in self._rows.wanted())
@@ -147,33 +154,18 @@ class Builder:
         self.position = page[-1].position
 
     def _is_unknown(self, row: Recorded) -> bool:
-        return (
-            row.payload is None
-            and row.type in self._handlers
-            and row.position not in self._redactions
-        )
+        return row.type in self._handlers and row.position not in self._redactions
 
-    def _is_late(self, row: Recorded) -> bool:
-        return row.type == LogErased.type and row.position > self._began_at
-
-    def _needs_source(self, page: Sequence[Recorded]) -> bool:
-        return any(self._is_unknown(row) or self._is_late(row) for row in page)
-
-    async def _learn_of_erasures(self, source: Connection, page: Sequence[Recorded]) -> None:
-        """Of what was erased since this began, the event that says what was kept comes later."""
-        if any(map(self._is_unknown, page)):
-            self._redactions = self._later | await reader.redactions(source)
-
-    async def _victims(self, source: Connection, page: Sequence[Recorded]) -> list[Recorded]:
+    async def _victims(self, source: Connection, late: Sequence[Recorded]) -> list[Recorded]:
         """What was erased since this began may have been folded whole before."""
-        positions = [p for row in page if self._is_late(row) for p in reader.erasure(row).positions]
-        found = await reader.at_positions(source, sorted(set(positions)))
+        positions = {position for row in late for position in reader.erasure(row).positions}
+        found = await reader.at_positions(source, sorted(positions))
         return [found[position] for position in sorted(found)]
 
     async def _settle(self, target: Target, since: int) -> None:
         """Writes and lets go of what need not, or cannot, stay in memory."""
         for table, count in self._rows.sizes():
-            if count > HELD or (count and table not in self._asked_for):
+            if count > (HELD if table in self._asked_for else GATHERED):
                 await self._write(target, table, since)
                 self._rows.forget(table)
                 self._let_go.add(table)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from registro.errors import FoldingFailed
+from registro.events import codec
 from registro.events.record import Recorded
 from registro.events.types import Event
 from registro.projections.projection import Apply, Erase, Projection
@@ -26,9 +27,6 @@ class _Handlers(NamedTuple):
     apply: tuple[Apply, ...]
     touch_erase: tuple[Erase, ...]
     erase: tuple[Erase, ...]
-
-
-_NONE = _Handlers((), (), (), ())
 
 
 @lru_cache(maxsize=256)
@@ -57,12 +55,20 @@ def readable(
     Raises FoldingFailed, with the position, for an event that this program does not know.
     """
     found: list[tuple[Recorded, Event]] = []
-    for row in recorded:
-        if types is not None and row.type not in types:
-            continue
-        event = redactions.get(row.position) if row.erased else _guarded(row, row.event)
-        if event is not None:
+    row: Recorded | None = None
+    try:
+        for row in recorded:
+            if types is not None and row.type not in types:
+                continue
+            if row.payload is None:
+                event = redactions.get(row.position)
+                if event is None:
+                    continue
+            else:
+                event = codec.decode(row.type, row.schema, row.payload)
             found.append((row, event))
+    except Exception as error:
+        raise _failed(row, error) from error
     return found
 
 
@@ -75,11 +81,13 @@ def want(
     """Asks for every row that folding the events, and erasing the victims, will need."""
     of_type = handlers(tuple(projections))
     for row, event in events:
-        for touch in of_type.get(row.type, _NONE).touch:
-            touch(rows, row, event)
+        if row.type in of_type:
+            for touch in of_type[row.type].touch:
+                touch(rows, row, event)
     for row in victims:
-        for touch_erase in of_type.get(row.type, _NONE).touch_erase:
-            touch_erase(rows, row)
+        if row.type in of_type:
+            for touch_erase in of_type[row.type].touch_erase:
+                touch_erase(rows, row)
 
 
 def apply(
@@ -93,23 +101,21 @@ def apply(
     Raises FoldingFailed with the position of an event that cannot be folded.
     """
     of_type = handlers(tuple(projections))
-    for row, event in events:
-        try:
-            for fold in of_type.get(row.type, _NONE).apply:
-                fold(rows, row, event)
-        except Exception as error:
-            raise _failed(row, error) from error
-    for row in victims:
-        for erase in of_type.get(row.type, _NONE).erase:
-            erase(rows, row)
-
-
-def _guarded(row: Recorded, decode: Callable[[], Event]) -> Event:
+    row: Recorded | None = None
     try:
-        return decode()
+        for row, event in events:
+            if row.type in of_type:
+                for fold in of_type[row.type].apply:
+                    fold(rows, row, event)
+        for row in victims:
+            if row.type in of_type:
+                for erase in of_type[row.type].erase:
+                    erase(rows, row)
     except Exception as error:
         raise _failed(row, error) from error
 
 
-def _failed(row: Recorded, error: Exception) -> FoldingFailed:
-    return FoldingFailed(f"position {row.position} ({row.type}): {type(error).__name__}: {error}")
+def _failed(row: Recorded | None, error: Exception) -> FoldingFailed:
+    """Only events can fail: there is a row."""
+    where = "no position" if row is None else f"position {row.position} ({row.type})"
+    return FoldingFailed(f"{where}: {type(error).__name__}: {error}")

@@ -154,7 +154,6 @@ class Services:
                     log.warning("the projections were built: serving")
                 self.waiting = outdated
             except StoreError as error:
-                self.waiting = self.waiting or str(error)
                 log.warning("the projections cannot be looked at: %s", error)
 
     async def stop(self, *, serve: bool = True) -> None:
