@@ -177,14 +177,14 @@ async def read_to_fold(
     """The rows after `after` up to `until`, in order, at most `limit`, without what folding does
     not look at: salts and hashes are None and empty."""
     rows = await connection.fetch_all(
-        "SELECT position, id, stream, version, type, schema_version, recorded_at, payload, NULL,"
-        " X'', X'' FROM log_event WHERE position > :after AND position <= :until"
+        "SELECT position, id, stream, version, type, schema_version, recorded_at, payload"
+        " FROM log_event WHERE position > :after AND position <= :until"
         " ORDER BY position LIMIT :limit",
         after=after,
         until=until,
         limit=limit,
     )
-    return list(map(Recorded._make, rows))
+    return [Recorded._make((*row, None, b"", b"")) for row in rows]
 
 
 async def last(

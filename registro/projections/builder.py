@@ -92,6 +92,7 @@ class Builder:
         self._later = dict(later)
         self._redactions: Redactions = self._later
         self._began_at = 0
+        self._indexed = False
 
     @property
     def tables(self) -> list[Table]:
@@ -101,8 +102,12 @@ class Builder:
         """Makes the tables, empty; those that an interrupted build left are dropped first."""
         self._began_at = (await reader.head(source)).position
         self._redactions = self._later | await reader.redactions(source)
+        # Filling a table and indexing it then is faster, but on SQLite nobody could append while
+        # it is indexed.
+        self._indexed = target.dialect.transactional_ddl
+        make = storage.create if self._indexed else storage.create_bare
         for table in self.tables:
-            await storage.create(target, table, self._naming(table))
+            await make(target, table, self._naming(table))
 
     async def advance(
         self,
@@ -174,6 +179,18 @@ class Builder:
         """Writes what is still in memory alone; it stays there, for going on."""
         for table, _ in self._rows.sizes():
             await self._write(target, table, 1)
+
+    async def index(self, target: DatabaseConnection) -> None:
+        """Makes the indexes that the tables have not got yet, and has the database look at them."""
+        for table in self.tables:
+            name = self._naming(table)
+            if not self._indexed:
+                try:
+                    await storage.create_indexes(target, table, name)
+                except ConstraintViolated as error:
+                    raise FoldingFailed(f"{table.name}: {error}") from error
+            await storage.analyze(target, name)
+        self._indexed = True
 
     async def _write(self, target: Target, table: Table, since: int) -> None:
         name = self._naming(table)

@@ -19,7 +19,7 @@ from registro.db.dialect import Row
 from registro.db.schema import Table
 from registro.errors import Outdated
 from registro.events import reader
-from registro.projections import generations, storage
+from registro.projections import generations, registry, storage
 from registro.projections.builder import Builder, Progress, Target
 from registro.projections.projection import Projection
 from registro.projections.rows import Key
@@ -111,11 +111,13 @@ async def _verify(
     end = (await reader.head(snapshot)).position
     for statement in (*fresh.dialect.bulk, "PRAGMA synchronous=OFF"):
         await fresh.execute(statement)
-    builder = Builder(projections, storage.logical)
-    await builder.create(snapshot, fresh)
-    await builder.advance(snapshot, Target(fresh), end, progress)
-    await builder.finish(Target(fresh))
-    found = {table.name: await _compare(snapshot, fresh, table) for table in builder.tables}
+    found: dict[str, _Compared] = {}
+    for position, some in (await _by_position(snapshot, projections, end)).items():
+        builder = Builder(some, storage.logical)
+        await builder.create(snapshot, fresh)
+        await builder.advance(snapshot, Target(fresh), position, progress)
+        await builder.finish(Target(fresh))
+        found |= {table.name: await _compare(snapshot, fresh, table) for table in builder.tables}
     return Report(
         end,
         time.monotonic() - started,
@@ -123,6 +125,19 @@ async def _verify(
         {name: one.differing for name, one in found.items()},
         tuple(difference for one in found.values() for difference in one.first),
     )
+
+
+async def _by_position(
+    snapshot: Connection, projections: Sequence[Projection], end: int
+) -> dict[int, list[Projection]]:
+    """Projections by the position to which their tables have come."""
+    rows = await snapshot.fetch_all("SELECT name, position FROM projection")
+    reached: dict[str, int] = dict(rows)
+    grouped: dict[int, list[Projection]] = {}
+    for projection in projections:
+        position = end if projection in registry.INLINE else reached[projection.name]
+        grouped.setdefault(position, []).append(projection)
+    return grouped
 
 
 class _Compared(NamedTuple):

@@ -181,6 +181,7 @@ class _Rebuild:
         target = Target(self._target)
         await self._catch_up(target)
         await self._builder.finish(target)
+        await self._builder.index(self._target)
         locked = await self._put_in_place(target)
         for table in self._builder.tables:
             await storage.drop(self._target, _old(table))

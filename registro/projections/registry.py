@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from registro.projections import connections, conversations, messages, presence, sessions, users
+from registro.projections import (
+    activity,
+    connections,
+    conversations,
+    messages,
+    presence,
+    sessions,
+    users,
+)
 from registro.projections.projection import Projection
 
 INLINE: tuple[Projection, ...] = (
@@ -17,7 +25,7 @@ INLINE: tuple[Projection, ...] = (
 )
 """Folded in the transaction that appends: what was acknowledged is on the next page."""
 
-FOLLOWING: tuple[Projection, ...] = ()
+FOLLOWING: tuple[Projection, ...] = (activity.PROJECTION,)
 """Folded a moment later, in transactions of their own, up to a checkpoint of their own."""
 
 ALL = (*INLINE, *FOLLOWING)

@@ -75,27 +75,36 @@ async def _fold(
 
 
 async def ensure(connection: Connection) -> None:
-    """Makes the tables of projections that the database has not got, while its log is empty.
+    """Makes the tables of projections that the database has not got.
 
-    Runs under the lock of the migrations. Over a log with events they are built by `generations`,
-    and until then nothing can be appended.
+    Runs under the lock of the migrations. Those that follow the log begin at its beginning. Inline
+    ones are made here while the log is empty; later they are built by `generations`, and until then
+    nothing can be appended.
     """
     known: dict[str, int] = dict(await connection.fetch_all("SELECT name, version FROM projection"))
-    missing = [projection for projection in registry.ALL if projection.name not in known]
+    for projection in registry.FOLLOWING:
+        if projection.name not in known:
+            await _create(connection, projection)
+            await note(connection, projection, generation=1, position=0)
+    missing = [projection for projection in registry.INLINE if projection.name not in known]
     head = await reader.head(connection)
     if head.folded is None:
         await note_folded(connection, registry.kept_inline(known))
     if not missing or head.position:
         return
     for projection in missing:
-        for table in projection.tables:
-            await storage.create(connection, table, table.name)
+        await _create(connection, projection)
     known |= {projection.name: projection.version for projection in missing}
     # First, and in one statement: who does not fold them cannot append from here on.
     await note_folded(connection, registry.kept_inline(known), " AND position = 0")
     if (await reader.head(connection)).position == 0:
         for projection in missing:
             await note(connection, projection, generation=1, position=0)
+
+
+async def _create(connection: Connection, projection: Projection) -> None:
+    for table in projection.tables:
+        await storage.create(connection, table, table.name)
 
 
 async def note(

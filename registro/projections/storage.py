@@ -80,8 +80,24 @@ def _key_in(table: Table, keys: Sequence[Key]) -> tuple[str, dict[str, Any]]:
 
 async def create(connection: Connection, table: Table, name: str) -> None:
     """Makes an empty table, without what a crash may have left there under this name."""
+    await create_bare(connection, table, name)
+    await create_indexes(connection, table, name)
+
+
+async def create_bare(connection: Connection, table: Table, name: str) -> None:
+    """The same without its indexes, but for the key."""
     await drop(connection, name)
-    for statement in connection.dialect.create_table(table, name):
+    await connection.execute(connection.dialect.create_table(table, name)[0])
+
+
+async def create_indexes(connection: Connection, table: Table, name: str) -> None:
+    for statement in connection.dialect.create_table(table, name)[1:]:
+        await connection.execute(statement)
+
+
+async def analyze(connection: Connection, name: str) -> None:
+    """Has the database look at what a new table holds."""
+    for statement in connection.dialect.analyze(name):
         await connection.execute(statement)
 
 

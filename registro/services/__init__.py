@@ -24,6 +24,7 @@ from registro.services.denials import Denials
 from registro.services.directory import Directory
 from registro.services.erasure import Erasures
 from registro.services.feed import Feed
+from registro.services.following import Following
 from registro.services.inbox import Inbox
 from registro.services.nodes import Nodes
 from registro.services.people import People
@@ -65,6 +66,7 @@ class Services:
             settings.checkpoint_seconds,
         )
         self.nodes = Nodes(self.writer, self.readers, self.connection, settings.node_lease_seconds)
+        self.following = Following(self.connection)
         self.denials = Denials(self.writer, self.nodes.id)
         self.feed.subscribers.append(self._forget_changed_people)
         self.waiting: str | None = None
@@ -128,7 +130,8 @@ class Services:
         async with self.readers.connection() as connection:
             if (await reader.head(connection)).folded == reader.READ_ONLY:
                 return None  # a replay shows what it has
-            names = [projection.name for projection in await generations.outdated(connection)]
+            outdated = await generations.outdated(connection)
+        names = [projection.name for projection in outdated if projection in registry.INLINE]
         if not names:
             return None
         return (
@@ -143,6 +146,7 @@ class Services:
             await self.nodes.start()
             await self.denials.start()
             await self.checkpoints.start()
+            await self.following.start()
 
     async def _start_later(self) -> None:
         while self.waiting is not None:
@@ -167,7 +171,7 @@ class Services:
                 last.push_async_callback(self.feed.stop)
             last.push_async_callback(self.writer.stop)
             if serve:
-                for part in (self.nodes, self.denials, self.checkpoints):
+                for part in (self.nodes, self.denials, self.checkpoints, self.following):
                     last.push_async_callback(part.stop)
 
 

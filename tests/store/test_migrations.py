@@ -16,7 +16,7 @@ from registro.db.connection import DatabaseConnection
 from registro.errors import MigrationError
 from registro.events.decide import DESK_NAME
 from registro.events.verify import verify
-from registro.projections import runner
+from registro.projections import registry, runner
 from registro.services import running
 from tests.conftest import SECRET, settings_for
 from tests.support import logs
@@ -175,7 +175,7 @@ async def test_with_binary_logging_the_error_says_what_an_administrator_has_to_d
 
 def granted() -> Iterable[tuple[str, str]]:
     yield from GRANTS.items()
-    for projection in runner.PROJECTIONS:
+    for projection in registry.ALL:
         for table in projection.tables:
             yield table.name, PROJECTIONS
 
@@ -235,6 +235,6 @@ async def test_a_projection_whose_building_crashed_is_built_anew(database_url: s
         await connection.execute("DELETE FROM projection WHERE name = 'messages'")
         await migrations.migrate(connection, runner.ensure)
         names = await connection.fetch_all("SELECT name FROM projection ORDER BY name")
-        assert [row[0] for row in names] == sorted(p.name for p in runner.PROJECTIONS)
+        assert [row[0] for row in names] == sorted(p.name for p in registry.ALL)
     finally:
         await connection.close()

@@ -219,7 +219,7 @@ async def test_an_event_that_cannot_be_folded_stops_it_with_its_position(
     expected = r"position 9 \(conversation:message:sent\): UnknownEvent"
     with pytest.raises(FoldingFailed, match=expected):
         await generations.rebuild(database_url, registry.ALL)
-    assert (await logs.dump(connection))["messages"] == []
+    assert await connection.fetch_value("SELECT COUNT(*) FROM messages") == 0
 
 
 async def test_rows_that_the_table_refuses_stop_it(
@@ -228,7 +228,7 @@ async def test_rows_that_the_table_refuses_stop_it(
     """Two people of one name, as only somebody could have written who went around Registro."""
     twice = [registrations()[0], (f"user/{USERS[2]}", registrations()[0][1])]
     await logs.append(connection, [draft(*twice[0])], [draft(*twice[1])], fold=nothing)
-    with pytest.raises(FoldingFailed, match=r"^users, "):
+    with pytest.raises(FoldingFailed, match=r"^users(, from position \d+ on)?: "):
         await generations.rebuild(database_url, registry.ALL)
 
 
