@@ -56,9 +56,10 @@ def _hour(row: Recorded) -> int:
 
 
 def _touch(rows: Rows, row: Recorded, event: MessageSent) -> None:
+    hour = _hour(row)
     rows.want(ACTIVITY_WAITS, row.stream[-UUID:])
-    rows.want(ACTIVITY, _hour(row), EVERYBODY)
-    rows.want(ACTIVITY, _hour(row), event.sender)
+    rows.want(ACTIVITY, hour, EVERYBODY)
+    rows.want(ACTIVITY, hour, event.sender)
 
 
 def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
@@ -68,7 +69,8 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
     if event.sender != wait["user_id"]:
         _answered(rows, row, event, wait)
         return
-    _count(rows, row, EVERYBODY, messages=1)
+    count = _counts(rows, row, EVERYBODY)
+    rows.update(ACTIVITY, count, messages=count["messages"] + 1)
     if wait["since"] is None:
         rows.update(ACTIVITY_WAITS, wait, since=row.recorded_at)
 
@@ -79,38 +81,37 @@ def _begin(rows: Rows, row: Recorded, event: MessageSent) -> RowDict | None:
     kind, user_id, _ = participants(id_, event)
     if kind != "desk":
         return None
-    rows.insert(ACTIVITY_WAITS, conversation=id_, user_id=user_id, since=None, answered=0)
-    return rows.get(ACTIVITY_WAITS, id_)
+    return rows.insert(ACTIVITY_WAITS, conversation=id_, user_id=user_id, since=None, answered=0)
 
 
 def _answered(rows: Rows, row: Recorded, event: MessageSent, wait: RowDict) -> None:
+    count = _counts(rows, row, event.sender)
     if wait["since"] is None:
-        _count(rows, row, event.sender, messages=1)
+        rows.update(ACTIVITY, count, messages=count["messages"] + 1)
         return
     waited = row.recorded_at - wait["since"]
     first = 0 if wait["answered"] else 1
-    _count(
-        rows,
-        row,
-        event.sender,
-        messages=1,
-        waits=1,
-        waited=waited,
-        first_answers=first,
-        first_waited=waited * first,
+    rows.update(
+        ACTIVITY,
+        count,
+        messages=count["messages"] + 1,
+        waits=count["waits"] + 1,
+        waited=count["waited"] + waited,
+        longest=max(count["longest"], waited),
+        first_answers=count["first_answers"] + first,
+        first_waited=count["first_waited"] + first * waited,
     )
     rows.update(ACTIVITY_WAITS, wait, since=None, answered=1)
 
 
-def _count(rows: Rows, row: Recorded, admin: str, **more: int) -> None:
-    hour = rows.get(ACTIVITY, _hour(row), admin)
-    if hour is None:
-        zeros = dict.fromkeys(ACTIVITY.column_names, 0)
-        rows.insert(ACTIVITY, **zeros | {"hour": _hour(row), "admin": admin})
-        hour = rows.get(ACTIVITY, _hour(row), admin) or {}
-    changes = {name: hour[name] + value for name, value in more.items()}
-    longest = max(hour["longest"], more.get("waited", 0))
-    rows.update(ACTIVITY, hour, longest=longest, **changes)
+def _counts(rows: Rows, row: Recorded, admin: str) -> RowDict:
+    """The row of this hour; one with zeros where there is none yet."""
+    hour = _hour(row)
+    found = rows.get(ACTIVITY, hour, admin)
+    if found is not None:
+        return found
+    zeros = dict.fromkeys(ACTIVITY.column_names, 0)
+    return rows.insert(ACTIVITY, **zeros | {"hour": hour, "admin": admin})
 
 
 PROJECTION = Projection(

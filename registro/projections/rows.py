@@ -85,8 +85,8 @@ class Rows:
         except KeyError:
             raise KeyError(f"{table.name} {key} was not wanted before folding") from None
 
-    def insert(self, table: Table, **row: Any) -> None:
-        """Adds a row that was not there."""
+    def insert(self, table: Table, **row: Any) -> RowDict:
+        """Adds a row that was not there, and returns it."""
         part = self._parts[table]
         key = part.key_of(row)
         part.rows[key] = row
@@ -95,6 +95,7 @@ class Rows:
             part.changed.add(key)
         else:
             part.inserted.add(key)
+        return row
 
     def update(self, table: Table, row: RowDict, **changes: Any) -> None:
         """Changes columns of a row that `get` returned."""
