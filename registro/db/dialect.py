@@ -52,6 +52,16 @@ _SPECIAL = re.compile(r"[\0\n\r\x1a\"'\\]")
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 
 
+class Emptying(NamedTuple):
+    """How a large table is emptied in pieces: queries for the names of its indexes but that of the
+    key, and of its key's columns, with `:name`; and a statement that removes some rows, in which
+    {name}, {key} and {count} have to be filled in."""
+
+    indexes: str
+    key: str
+    delete: str
+
+
 class Dialect(Protocol):
     """What the rest of `db` needs to know about a kind of database."""
 
@@ -99,6 +109,10 @@ class Dialect(Protocol):
     def process_lock(self, name: str) -> str | None:
         """A query that gives 1 when it took a lock that its connection keeps until it is closed,
         0 when another has it; None where a file has to do (see `lock`)."""
+
+    emptying: ClassVar[Emptying | None]
+    """For tables that are to be dropped, where dropping a large one at once would keep others from
+    writing for long."""
 
     def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
         """Statements that rename tables from the first to the second name, one after the other;
@@ -159,6 +173,13 @@ class SQLite:
     name: ClassVar[str] = "sqlite"
     transactional_ddl: ClassVar[bool] = True
     snapshot: ClassVar[str] = "BEGIN"
+    # In the order of the key: neighbours are on the same pages.
+    emptying: ClassVar[Emptying | None] = Emptying(
+        "SELECT name FROM sqlite_master"
+        " WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL",
+        "SELECT name FROM pragma_table_info(:name) WHERE pk > 0 ORDER BY pk",
+        "DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name} ORDER BY {key} LIMIT {count})",
+    )
     # NORMAL: commits reach the disk with the next FULL one, which is at the switch at the latest.
     bulk: ClassVar[tuple[str, ...]] = ("PRAGMA cache_size=-65536", "PRAGMA synchronous=NORMAL")
     begin: ClassVar[str] = "BEGIN IMMEDIATE"  # takes the write lock of the whole file
@@ -297,6 +318,7 @@ class MySQL:
 
     name: ClassVar[str] = "mysql"
     transactional_ddl: ClassVar[bool] = False
+    emptying: ClassVar[Emptying | None] = None
     snapshot: ClassVar[str] = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
     # Readers may hold a table's definition: who waits longer for it than that makes others wait.
     bulk: ClassVar[tuple[str, ...]] = ("SET SESSION lock_wait_timeout = 2",)

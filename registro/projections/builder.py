@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from registro.db.connection import Connection, DatabaseConnection
@@ -68,6 +69,25 @@ class Target:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
 
+    async def drop(self, name: str) -> None:
+        """Removes a table, if it is there, without keeping others from writing for long."""
+        if not await storage.exists(self.connection, name):
+            return
+        emptying = self.connection.dialect.emptying
+        if emptying is not None:
+            for (index,) in await self.connection.fetch_all(emptying.indexes, name=name):
+                await self.run(partial(_execute, f"DROP INDEX {index}"))
+            columns = await self.connection.fetch_all(emptying.key, name=name)
+            key = ", ".join(column for (column,) in columns)
+            some = emptying.delete.format(name=name, key=key, count=WRITTEN)
+            while await self.connection.fetch_value(f"SELECT 1 FROM {name} LIMIT 1"):
+                await self.run(partial(_execute, some))
+        await self.run(partial(_execute, f"DROP TABLE {name}"))
+
+
+async def _execute(statement: str, connection: Connection) -> None:
+    await connection.execute(statement)
+
 
 class Builder:
     """Folds the log, from the beginning on, into new tables named by `naming`.
@@ -107,6 +127,7 @@ class Builder:
         self._indexed = target.dialect.transactional_ddl
         make = storage.create if self._indexed else storage.create_bare
         for table in self.tables:
+            await Target(target).drop(self._naming(table))
             await make(target, table, self._naming(table))
 
     async def advance(

@@ -55,8 +55,8 @@ class Status:
 
 
 class Rebuilt(NamedTuple):
-    """What a rebuild did: up to which position, in how many seconds, and for how long (seconds)
-    appends had to wait for the switch."""
+    """What a rebuild did: up to which position, in how many seconds until the new tables were in
+    place, and for how long (seconds) appends had to wait for that."""
 
     names: tuple[str, ...]
     position: int
@@ -183,12 +183,13 @@ class _Rebuild:
         await self._builder.finish(target)
         await self._builder.index(self._target)
         locked = await self._put_in_place(target)
+        seconds = time.monotonic() - started
         for table in self._builder.tables:
-            await storage.drop(self._target, _old(table))
+            await target.drop(_old(table))
         return Rebuilt(
             tuple(projection.name for projection in self._projections),
             self._builder.position,
-            time.monotonic() - started,
+            seconds,
             locked,
         )
 
@@ -202,7 +203,7 @@ class _Rebuild:
     async def _put_in_place(self, target: Target) -> float:
         """Switches; returns for how many seconds the head was locked."""
         for table in self._builder.tables:
-            await storage.drop(self._target, _old(table))
+            await target.drop(_old(table))
         switch = (
             self._in_a_transaction
             if target.connection.dialect.transactional_ddl
@@ -274,8 +275,7 @@ class _Rebuild:
     async def _renaming(self) -> list[str]:
         names = []
         for table in self._builder.tables:
-            exists = self._target.dialect.table_exists()
-            if await self._target.fetch_value(exists, name=table.name):
+            if await storage.exists(self._target, table.name):
                 names.append((table.name, _old(table)))
             names.append((self._names[table], table.name))
         return self._target.dialect.rename_tables(names)

@@ -103,5 +103,10 @@ async def analyze(connection: Connection, name: str) -> None:
 
 async def drop(connection: Connection, name: str) -> None:
     """Removes a table, if it is there."""
-    if await connection.fetch_value(connection.dialect.table_exists(), name=name):
+    if await exists(connection, name):
         await connection.execute(f"DROP TABLE {name}")
+
+
+async def exists(connection: Connection, name: str) -> bool:
+    found = await connection.fetch_value(connection.dialect.table_exists(), name=name)
+    return found is not None
