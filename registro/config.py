@@ -106,6 +106,12 @@ SETTINGS: Final = (
         "`0`: no limit.",
     ),
     Setting(
+        "REGISTRO_CONNECTION_RATE",
+        "200",
+        "Connections a second that a process lets in; more wait in line for up to 5 seconds, then "
+        "are asked to come again. `0`: no limit.",
+    ),
+    Setting(
         "REGISTRO_QUEUE_LIMIT",
         "10000",
         "Events that may wait for the log; when that many wait, further ones are refused.",
@@ -120,6 +126,11 @@ SETTINGS: Final = (
         "10",
         "Seconds without a sign of life after which a process counts as crashed and the "
         "sessions it left open are closed.",
+    ),
+    Setting(
+        "REGISTRO_DRAIN_SECONDS",
+        "10",
+        "Seconds that a stopping server takes at most to finish what it has begun.",
     ),
     Setting(
         "REGISTRO_CHECKPOINT_KEY",
@@ -161,9 +172,11 @@ class Settings:
     fixtures: bool
     allowed_origins: tuple[str, ...]
     trusted_proxies: int
+    connection_rate: float
     queue_limit: int
     store_timeout_seconds: float
     node_lease_seconds: float
+    drain_seconds: float
     checkpoint_key: Path | None
     checkpoint_to: Path | None
     checkpoint_seconds: float
@@ -207,9 +220,11 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
         fixtures=reader.choice("REGISTRO_FIXTURES", "on", "off") == "on" and env != PRODUCTION,
         allowed_origins=_read_origins(reader),
         trusted_proxies=reader.whole("REGISTRO_TRUSTED_PROXIES", 0, 100),
+        connection_rate=reader.number("REGISTRO_CONNECTION_RATE", 0),
         queue_limit=reader.whole("REGISTRO_QUEUE_LIMIT", 1, 10_000_000),
         store_timeout_seconds=reader.number("REGISTRO_STORE_TIMEOUT_SECONDS", 0.1),
         node_lease_seconds=reader.number("REGISTRO_NODE_LEASE_SECONDS", 1),
+        drain_seconds=reader.number("REGISTRO_DRAIN_SECONDS", 1),
         checkpoint_key=reader.path("REGISTRO_CHECKPOINT_KEY"),
         checkpoint_to=reader.path("REGISTRO_CHECKPOINT_TO"),
         checkpoint_seconds=reader.number("REGISTRO_CHECKPOINT_SECONDS", 1),

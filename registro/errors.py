@@ -53,6 +53,10 @@ class Disconnected(Unavailable):
     """The connection is gone or cannot be trusted any more."""
 
 
+class Outdated(Unavailable):
+    """The tables of the projections are not those that this program's code folds."""
+
+
 class ConstraintViolated(StoreError):
     """A uniqueness or check constraint of the database refused the rows."""
 
@@ -81,6 +85,14 @@ class CorruptLog(StoreError):
 
 class MigrationError(StoreError):
     """The database's schema cannot be brought to, or does not match, this program."""
+
+
+class InProgress(StoreError):
+    """Another process is doing what only one can do at a time."""
+
+
+class FoldingFailed(StoreError):
+    """A projection cannot be folded; the message says at which position."""
 
 
 class UnknownEvent(StoreError):

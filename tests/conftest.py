@@ -19,6 +19,9 @@ SECRET = "a secret of the tests that is long enough"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests marked `long`")
+    group = parser.getgroup("tests/faults/test_random_delivery.py, with --long")
+    group.addoption("--delivery-seconds", type=float, help="how long it goes on (default: 300)")
+    group.addoption("--delivery-seed", type=int, help="what happens (default: something new)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,6 +12,8 @@ from registro.cli import (
     import_original,
     log,
     migrate,
+    projections,
+    replay,
     serve,
     user,
 )
@@ -28,6 +30,8 @@ main.add_command(migrate.migrate)
 main.add_command(user.user)
 main.add_command(fixtures.fixtures)
 main.add_command(log.log)
+main.add_command(projections.projections)
+main.add_command(replay.replay)
 main.add_command(checkpoint.checkpoint)
 main.add_command(checkpoint.prove)
 main.add_command(erase.erase)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from registro.cli.common import asynchronous, load_settings
-from registro.services import Services
+from registro.cli.progress import Bar
+from registro.cli.projections import rebuilt
+from registro.services import projections
 
 
 @click.command()
@@ -13,8 +15,11 @@ from registro.services import Services
 async def migrate() -> None:
     """Bring the database to this version of the program.
 
-    `registro serve` does the same when it starts. Safe to run twice, and by several processes.
+    Projections that another version built are rebuilt, beside servers that run. Safe to run twice,
+    and by several processes. `registro serve` does all but rebuilding when it starts.
     """
-    services = Services(load_settings())
-    done = await services.migrate()
+    with Bar("building projections") as bar:
+        done, built = await projections.migrate(load_settings(), bar)
     click.echo(f"{done} migrations done" if done else "the database is up to date")
+    if built is not None:
+        click.echo(rebuilt(built))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import socket
 import sys
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from types import ModuleType
 
 import click
 
 from registro.cli.common import WrongUse, load_settings
+from registro.cli.workers import watch
 from registro.config import Settings
+from registro.services import replay as service
 
 SWITCH_SECONDS = 0.0005
 """How long Python threads keep the interpreter from each other. SQLite's thread folds a batch while
@@ -22,29 +30,78 @@ the event loop delivers the one before; with Python's 5 ms every hand-over may c
     type=click.IntRange(0, 65535),
     help="Port to listen on (default: PORT); 0 takes a free one.",
 )
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="Processes to run, each on a port of its own: PORT, PORT + 1, …",
+)
+@click.option(
+    "--replay",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Show the pages from a file of `registro replay`, read-only, on this machine alone.",
+)
+@click.option("--listener", type=int, hidden=True, help="A bound socket to serve on: a worker.")
+def serve(
+    host: str | None, port: int | None, workers: int, replay: Path | None, listener: int | None
+) -> None:
     """Run the server.
 
-    In development an empty database is filled with the sample data first.
+    In development an empty database is filled with the sample data first. With --replay a link is
+    printed that opens the pages once.
     """
-    from registro.web import (
-        app,
-    )  # the web server takes a while to import; other commands do without
-
     settings = load_settings()
+    first = settings.port if port is None else port
+    if replay is not None:
+        _serve_replay(settings, replay, host or "127.0.0.1", first)
+        return
     sys.setswitchinterval(SWITCH_SECONDS)
-    app.run(settings, _listen(settings, host, port))
+    if listener is not None:
+        app().work(settings, socket.socket(fileno=listener))
+    elif workers == 1:
+        app().run(settings, _listen(settings, host, first))
+    else:
+        # With port 0 each takes a free one.
+        ports = [first and first + number for number in range(workers)]
+        listeners = [_listen(settings, host, number) for number in ports]
+        asyncio.run(app().prepare(settings, listeners))
+        watch(settings, listeners)
 
 
-def _listen(settings: Settings, host: str | None, port: int | None) -> socket.socket:
-    address = (host or settings.host, settings.port if port is None else port)
+def app() -> ModuleType:
+    """The web server takes a while to import; other commands do without."""
+    return importlib.import_module("registro.web.app")
+
+
+def _serve_replay(settings: Settings, path: Path, host: str, port: int) -> None:
+    if not _is_loopback(host):
+        raise WrongUse(
+            f"--host {host}: a replay is shown on this machine alone (127.0.0.1 or ::1), because "
+            "there are no accounts in it; use an SSH tunnel from elsewhere"
+        )
+    try:
+        shown = asyncio.run(service.read(path))
+    except service.ReplayError as error:
+        raise WrongUse(str(error)) from None
+    listener = _listen(settings, host, port)
+    app().run_replay(replace(settings, database_url=service.url_of(path)), shown, listener)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(settings: Settings, host: str | None, port: int) -> socket.socket:
+    address = (host or settings.host, port)
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
-    except OSError as error:
-        raise WrongUse(
-            f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
-        ) from None
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WrongUse(f"cannot listen on {address[0]} port {address[1]}: {reason}") from None
     return listener

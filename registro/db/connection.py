@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from databases import Database
 from databases.core import Connection as LibraryConnection
 
-from registro.db.dialect import Dialect, Row, for_url
+from registro.db.dialect import Dialect, Row, Statement, for_url
 from registro.db.schema import Table
 from registro.errors import Disconnected, StoreError, Unavailable
 
@@ -36,6 +36,8 @@ class Connection:
         self.broken = False
         """Whether its state is in doubt; it takes no more statements then."""
         self._driver = raw
+        self._gathering = False
+        self._gathered: list[Statement] = []
 
     @property
     def _raw(self) -> Any:
@@ -44,7 +46,7 @@ class Connection:
         return self._driver
 
     async def fetch_all(self, sql: str, **values: Any) -> Sequence[Row]:
-        return await self._guarded(self.dialect.run(self._raw, sql, values))
+        return (await self._send([Statement(sql, values)]))[-1]
 
     async def fetch_one(self, sql: str, **values: Any) -> Row | None:
         rows = await self.fetch_all(sql, **values)
@@ -55,35 +57,56 @@ class Connection:
         row = await self.fetch_one(sql, **values)
         return None if row is None else row[0]
 
+    async def fetch_each(self, queries: Sequence[Statement]) -> list[Sequence[Row]]:
+        """The rows of several queries, which are sent together."""
+        return (await self._send(queries))[-len(queries) :]
+
     async def execute(self, sql: str, **values: Any) -> None:
-        await self._guarded(self.dialect.run(self._raw, sql, values))
+        await self._write([Statement(sql, values)])
 
     async def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         if rows:
-            await self._guarded(self.dialect.insert_many(self._raw, table, columns, rows))
+            await self._write(self.dialect.insert(table, columns, rows))
 
     async def upsert_many(self, table: Table, name: str, rows: Sequence[Row]) -> None:
         """Inserts rows with all columns of `table`, replacing those with the same key."""
         if rows:
-            await self._guarded(self.dialect.upsert_many(self._raw, table, name, rows))
+            await self._write(self.dialect.upsert(self._raw, table, name, rows))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """A writing transaction: committed at the end, rolled back on any error.
 
-        An error on COMMIT leaves open whether it happened; trying again has to look.
+        Where the dialect gathers, a statement without an answer is sent along with the next that
+        has one, or with COMMIT, and its error is raised there. An error at the end leaves open
+        whether COMMIT happened; trying again has to look.
         """
+        self._gathering = self.dialect.gathers
         await self.execute(self.dialect.begin)
         try:
             yield
-            await self.execute("COMMIT")
+            await self._send([Statement("COMMIT")])
         except BaseException:
             await self._rollback()
             raise
+        finally:
+            self._gathering = False
+
+    async def _write(self, statements: Sequence[Statement]) -> None:
+        if self._gathering:
+            self._gathered += statements
+        else:
+            await self._send(statements)
+
+    async def _send(self, statements: Sequence[Statement]) -> list[Sequence[Row]]:
+        """Runs what was gathered, then `statements`."""
+        gathered, self._gathered = self._gathered, []
+        return await self._guarded(self.dialect.run(self._raw, [*gathered, *statements]))
 
     async def _rollback(self) -> None:
+        self._gathered = []
         try:
-            await self.execute("ROLLBACK")
+            await self._send([Statement("ROLLBACK")])
         except Exception:  # noqa: BLE001 - the first error is the one to tell; SQLite, for one,
             self.broken = True  # rolls back by itself when the disk is full, and then refuses to
 

@@ -9,13 +9,16 @@ import asyncio
 import contextlib
 import re
 import sqlite3
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, cast
 
 import pymysql.err
+from pymysql.converters import escape_string
 
-from registro.db.schema import Index, Kind, Table
+from registro.db.schema import Column, Index, Kind, Table
+from registro.db.sql import paged
 from registro.errors import (
     Busy,
     ConstraintViolated,
@@ -26,12 +29,37 @@ from registro.errors import (
 )
 
 Row = tuple[Any, ...]
+
+
+class Statement(NamedTuple):
+    """SQL with what its parameters stand for: by name, or rows of values for one INSERT each."""
+
+    sql: str
+    values: Mapping[str, Any] | Sequence[Any] = MappingProxyType({})
+    many: bool = False
+
+
 _T = TypeVar("_T")
 
 APPEND_ONLY = "registro: the log is append-only"
 """What the triggers of the log say; how a refusal of theirs is told from other errors."""
 
+_PACKET = 1 << 20
+"""Characters that are sent to MySQL together."""
+_SPECIAL = re.compile(r"[\0\n\r\x1a\"'\\]")
+"""What `escape_string` escapes; most texts, and all ids, have none of it."""
+
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
+
+
+class Emptying(NamedTuple):
+    """How a large table is emptied in pieces: queries for the names of its indexes but that of the
+    key, and of its key's columns, with `:name`; and a statement that removes some rows, in which
+    {name}, {key} and {count} have to be filled in."""
+
+    indexes: str
+    key: str
+    delete: str
 
 
 class Dialect(Protocol):
@@ -46,13 +74,17 @@ class Dialect(Protocol):
     options: ClassVar[Mapping[str, Any]]
     """Keyword arguments of `databases.Database`."""
 
-    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]: ...
+    gathers: ClassVar[bool]
+    """Whether it pays to send statements of a transaction together."""
 
-    async def insert_many(
-        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
-    ) -> None: ...
+    async def run(self, raw: Any, statements: Sequence[Statement]) -> list[Sequence[Row]]:
+        """Runs statements in order, up to the first error; returns the rows of each."""
 
-    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None: ...
+    def insert(
+        self, table: str, columns: Sequence[str], rows: Sequence[Row]
+    ) -> list[Statement]: ...
+
+    def upsert(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> list[Statement]: ...
 
     def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
         """The dialect and driver's connection for work inside the connection's own thread; None
@@ -64,6 +96,31 @@ class Dialect(Protocol):
     def table_exists(self) -> str:
         """A query for one row when the table `:name` is there."""
 
+    transactional_ddl: ClassVar[bool]
+    """Whether tables are created and renamed as part of a transaction; else such a statement
+    commits by itself."""
+
+    snapshot: ClassVar[str]
+    """Starts a transaction that reads, and sees everything as it is at its first look."""
+
+    bulk: ClassVar[tuple[str, ...]]
+    """Statements for a connection that is going to write much that can be made again."""
+
+    def process_lock(self, name: str) -> str | None:
+        """A query that gives 1 when it took a lock that its connection keeps until it is closed,
+        0 when another has it; None where a file has to do (see `lock`)."""
+
+    emptying: ClassVar[Emptying | None]
+    """For tables that are to be dropped, where dropping a large one at once would keep others from
+    writing for long."""
+
+    def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
+        """Statements that rename tables from the first to the second name, one after the other;
+        where DDL commits by itself, one statement for all, so that nobody sees it half done."""
+
+    def add_column(self, table: str, column: Column) -> str:
+        """A column at the end of a table; existing rows get NULL, or 0 where it cannot be NULL."""
+
     def migration_lock(self) -> tuple[str, str] | None:
         """Statements that take and release a lock for migrations; None where a transaction does."""
 
@@ -73,7 +130,12 @@ class Dialect(Protocol):
     def translate(self, error: BaseException) -> StoreError | None:
         """The error of ours that a driver's error means; None when it is a bug in our SQL."""
 
-    def create_table(self, table: Table, name: str) -> list[str]: ...
+    def create_table(self, table: Table, name: str) -> list[str]:
+        """Statements: the table first, then each of its indexes."""
+
+    def analyze(self, name: str) -> list[str]:
+        """Statements after which queries of a table that was just filled are planned by what is in
+        it; none where that makes no difference."""
 
     def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
         """Triggers that refuse DELETE, and UPDATE of all but nulling the `erasable` columns."""
@@ -86,6 +148,11 @@ def _definition(table: Table, name: str, kinds: Mapping[Kind, str], suffix: str)
     ]
     columns.append(f"PRIMARY KEY ({', '.join(table.key)})")
     return f"CREATE TABLE {name} ({', '.join(columns)}){suffix}"
+
+
+def _add_column(table: str, column: Column, kinds: Mapping[Kind, str]) -> str:
+    default = "" if column.null else " NOT NULL DEFAULT 0"
+    return f"ALTER TABLE {table} ADD COLUMN {column.name} {kinds[column.kind]}{default}"
 
 
 def _create_index(index: Index, table: str) -> str:
@@ -104,8 +171,20 @@ class SQLite:
     """SQLite 3.35+ through aiosqlite; one call is one hop to the connection's thread."""
 
     name: ClassVar[str] = "sqlite"
+    transactional_ddl: ClassVar[bool] = True
+    snapshot: ClassVar[str] = "BEGIN"
+    # In the order of the key: neighbours are on the same pages.
+    emptying: ClassVar[Emptying | None] = Emptying(
+        "SELECT name FROM sqlite_master"
+        " WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL",
+        "SELECT name FROM pragma_table_info(:name) WHERE pk > 0 ORDER BY pk",
+        "DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name} ORDER BY {key} LIMIT {count})",
+    )
+    # NORMAL: commits reach the disk with the next FULL one, which is at the switch at the latest.
+    bulk: ClassVar[tuple[str, ...]] = ("PRAGMA cache_size=-65536", "PRAGMA synchronous=NORMAL")
     begin: ClassVar[str] = "BEGIN IMMEDIATE"  # takes the write lock of the whole file
     for_update: ClassVar[str] = ""
+    gathers: ClassVar[bool] = False
     # FULL: a commit in WAL mode is flushed before it is acknowledged.
     on_connect: ClassVar[tuple[str, ...]] = (
         "PRAGMA journal_mode=WAL",
@@ -125,17 +204,21 @@ class SQLite:
         "bytes": "BLOB",
     }
 
-    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
-        rows: Sequence[Row] = await raw.execute_fetchall(sql, values)
-        return rows
+    async def run(self, raw: Any, statements: Sequence[Statement]) -> list[Sequence[Row]]:
+        results: list[Sequence[Row]] = []
+        for sql, values, many in statements:
+            if many:
+                await raw.executemany(sql, values)
+                results.append(())
+            else:
+                results.append(await raw.execute_fetchall(sql, dict(values)))
+        return results
 
-    async def insert_many(
-        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
-    ) -> None:
-        await raw.executemany(_insert(table, tuple(columns), "?"), rows)
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> list[Statement]:
+        return [Statement(_insert(table, tuple(columns), "?"), rows, many=True)]
 
-    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
-        await raw.executemany(_upsert(table, name), rows)
+    def upsert(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> list[Statement]:
+        return [Statement(_upsert(table, name), rows, many=True)]
 
     def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
         return _SQLiteInThread(), raw._conn  # noqa: SLF001 - aiosqlite has no public way in
@@ -146,6 +229,15 @@ class SQLite:
 
     def table_exists(self) -> str:
         return "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"
+
+    def process_lock(self, name: str) -> str | None:
+        return None
+
+    def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
+        return [f"ALTER TABLE {old} RENAME TO {new}" for old, new in names]
+
+    def add_column(self, table: str, column: Column) -> str:
+        return _add_column(table, column, self.kinds)
 
     def migration_lock(self) -> tuple[str, str] | None:
         return None
@@ -184,6 +276,9 @@ class SQLite:
     def create_table(self, table: Table, name: str) -> list[str]:
         return _create_table(table, name, self.kinds, " WITHOUT ROWID" if table.clustered else "")
 
+    def analyze(self, name: str) -> list[str]:
+        return []
+
     def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
         refuse = f"BEGIN SELECT RAISE(ABORT, '{APPEND_ONLY}'); END"
         name, allowed = table.name, f"WHEN NOT ({_only_erased(table, erasable, 'IS')})"
@@ -196,17 +291,15 @@ class SQLite:
 class _SQLiteInThread(SQLite):
     """SQLite from within aiosqlite's thread: the same calls, which never suspend."""
 
-    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
-        rows: Sequence[Row] = raw.execute(sql, values).fetchall()
-        return rows
-
-    async def insert_many(
-        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
-    ) -> None:
-        raw.executemany(_insert(table, tuple(columns), "?"), rows)
-
-    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
-        raw.executemany(_upsert(table, name), rows)
+    async def run(self, raw: Any, statements: Sequence[Statement]) -> list[Sequence[Row]]:
+        results: list[Sequence[Row]] = []
+        for sql, values, many in statements:
+            if many:
+                raw.executemany(sql, values)
+                results.append(())
+            else:
+                results.append(raw.execute(sql, dict(values)).fetchall())
+        return results
 
 
 def _drive(work: Coroutine[Any, Any, _T]) -> _T:
@@ -224,8 +317,14 @@ class MySQL:
     """MySQL 8.4+ and MariaDB 10.11+ through aiomysql."""
 
     name: ClassVar[str] = "mysql"
+    transactional_ddl: ClassVar[bool] = False
+    emptying: ClassVar[Emptying | None] = None
+    snapshot: ClassVar[str] = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+    # Readers may hold a table's definition: who waits longer for it than that makes others wait.
+    bulk: ClassVar[tuple[str, ...]] = ("SET SESSION lock_wait_timeout = 2",)
     begin: ClassVar[str] = "START TRANSACTION"
     for_update: ClassVar[str] = " FOR UPDATE"
+    gathers: ClassVar[bool] = True
     on_connect: ClassVar[tuple[str, ...]] = (
         # Strict, whatever the server's default: a value that does not fit is an error, never cut.
         (
@@ -251,20 +350,23 @@ class MySQL:
         "bytes": "MEDIUMBLOB",
     }
 
-    async def run(self, raw: Any, sql: str, values: Mapping[str, Any]) -> Sequence[Row]:
+    async def run(self, raw: Any, statements: Sequence[Statement]) -> list[Sequence[Row]]:
         cursor = await raw.cursor()
+        results: list[Sequence[Row]] = []
         try:
-            await cursor.execute(_pyformat(sql), dict(values) or None)
-            return await cursor.fetchall() if cursor.description else ()
+            for some in _packets([_filled_in(one) for one in statements]):
+                await cursor.execute(some)
+                results.append(await _rows(cursor))
+                while await cursor.nextset():
+                    results.append(await _rows(cursor))
+            return results
         finally:
             await cursor.close()
 
-    async def insert_many(
-        self, raw: Any, table: str, columns: Sequence[str], rows: Sequence[Row]
-    ) -> None:
-        await self._many(raw, f"INSERT INTO {table} ({', '.join(columns)}) VALUES", "", rows)
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> list[Statement]:
+        return self._many(f"INSERT INTO {table} ({', '.join(columns)}) VALUES", "", rows)
 
-    async def upsert_many(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> None:
+    def upsert(self, raw: Any, table: Table, name: str, rows: Sequence[Row]) -> list[Statement]:
         names = table.column_names
         # The row alias is MySQL's form; MariaDB has VALUES() alone, which MySQL deprecates.
         maria = "MariaDB" in raw.get_server_info()
@@ -272,19 +374,15 @@ class MySQL:
             f"{c} = VALUES({c})" if maria else f"{c} = new.{c}" for c in names if c not in table.key
         )
         end = f"{'' if maria else ' AS new'} ON DUPLICATE KEY UPDATE {changes}"
-        await self._many(raw, f"INSERT INTO {name} ({', '.join(names)}) VALUES", end, rows)
+        return self._many(f"INSERT INTO {name} ({', '.join(names)}) VALUES", end, rows)
 
-    async def _many(self, raw: Any, start: str, end: str, rows: Sequence[Row]) -> None:
+    def _many(self, start: str, end: str, rows: Sequence[Row]) -> list[Statement]:
         """Many rows in one statement, few enough to stay below `max_allowed_packet`."""
-        cursor = await raw.cursor()
-        try:
-            for first in range(0, len(rows), self._rows_a_statement):
-                some = rows[first : first + self._rows_a_statement]
-                marks = f"({', '.join(['%s'] * len(some[0]))})"
-                values = [value for row in some for value in row]
-                await cursor.execute(f"{start} {', '.join([marks] * len(some))}{end}", values)
-        finally:
-            await cursor.close()
+        statements = []
+        for some in paged(rows, self._rows_a_statement):
+            values = ", ".join([f"({', '.join(map(_literal, row))})" for row in some])
+            statements.append(Statement(f"{start} {values}{end}"))
+        return statements
 
     def inside(self, raw: Any) -> tuple[Dialect, Any] | None:
         return None
@@ -297,6 +395,16 @@ class MySQL:
             "SELECT 1 FROM information_schema.tables"
             " WHERE table_schema = DATABASE() AND table_name = :name"
         )
+
+    def process_lock(self, name: str) -> str | None:
+        # A server takes a moment to notice that a holder has gone.
+        return f"SELECT GET_LOCK(CONCAT('registro.{name}.', LEFT(DATABASE(), 40)), 1)"
+
+    def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
+        return ["RENAME TABLE " + ", ".join(f"{old} TO {new}" for old, new in names)]
+
+    def add_column(self, table: str, column: Column) -> str:
+        return _add_column(table, column, self.kinds)
 
     def migration_lock(self) -> tuple[str, str] | None:
         # DDL commits by itself in MySQL, so a transaction cannot keep two processes apart.
@@ -335,6 +443,9 @@ class MySQL:
     def create_table(self, table: Table, name: str) -> list[str]:
         return _create_table(table, name, self.kinds, " ENGINE=InnoDB")
 
+    def analyze(self, name: str) -> list[str]:
+        return [f"ANALYZE TABLE {name}"]
+
     def append_only(self, table: Table, erasable: Sequence[str]) -> list[str]:
         refuse = f"SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 1644, MESSAGE_TEXT = '{APPEND_ONLY}'"
         name, allowed = table.name, _only_erased(table, erasable, "<=>")
@@ -343,6 +454,45 @@ class MySQL:
             f"CREATE TRIGGER {name}_no_delete BEFORE DELETE ON {name} FOR EACH ROW {refuse}",
             f"CREATE TRIGGER {name}_no_update BEFORE UPDATE ON {name} FOR EACH ROW {check}",
         ]
+
+
+def _filled_in(statement: Statement) -> str:
+    if not statement.values:
+        return statement.sql
+    named = cast(Mapping[str, Any], statement.values)
+    return _pyformat(statement.sql) % {name: _literal(value) for name, value in named.items()}
+
+
+def _literal(value: object) -> str:
+    """A value as it stands in a statement: what the driver does with a parameter, in a third of the
+    time (a tenth for bytes). It goes by the session's `sql_mode`, which `on_connect` sets, and by
+    utf8mb4."""
+    if isinstance(value, str):
+        return f"'{escape_string(value) if _SPECIAL.search(value) else value}'"
+    if isinstance(value, int):
+        return str(int(value))
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
+    raise TypeError(f"{type(value).__name__} {value!r} cannot be stored")
+
+
+def _packets(statements: Sequence[str]) -> Iterator[str]:
+    """Statements to send together, below the least `max_allowed_packet` in use (16 MiB)."""
+    together: list[str] = []
+    size = 0
+    for statement in statements:
+        if together and size + len(statement) > _PACKET:
+            yield ";".join(together)
+            together, size = [], 0
+        together.append(statement)
+        size += len(statement)
+    yield ";".join(together)
+
+
+async def _rows(cursor: Any) -> Sequence[Row]:
+    return await cursor.fetchall() if cursor.description else ()
 
 
 def _only_erased(table: Table, erasable: Sequence[str], same: str) -> str:

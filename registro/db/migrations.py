@@ -47,6 +47,10 @@ LOG_HEAD = Table(
 )
 """One row: where the log ends. Locking it orders all writers."""
 
+FOLDED = Column("folded", "text", null=True)
+"""Of `log_head`, since migration 2: which versions of which projections the appending transactions
+have to keep (see `projections.registry`)."""
+
 LOG_NODE = Table(
     "log_node",
     (Column("height", "integer"), Column("number", "integer"), Column("hash", "hash")),
@@ -66,7 +70,27 @@ PROJECTION = Table(
     ),
     key=("name",),
 )
-"""Which tables hold which projection; see `projections.runner`."""
+"""The code that folded each projection's tables, and how often they were built anew."""
+
+CHECKPOINT = (Column("position", "integer"), Column("built_at", "integer"))
+"""Of `projection`, since migration 2: up to where a projection that follows the log has come, and
+when its tables were built (microseconds since 1970)."""
+
+REPLAY = Table(
+    "replay",
+    (
+        Column("position", "integer"),
+        Column("recorded_at", "integer"),
+        Column("made_at", "integer"),
+        Column("source_position", "integer"),
+    ),
+    key=("position",),
+)
+"""Of a replay alone: where it ends and when that was, when it was made, and where the log that it
+was made from ended then."""
+
+REPLAY_ERASED = Table("replay_erased", (Column("position", "integer"),), key=("position",))
+"""Of a replay alone: what was erased after its end, and before it was made."""
 
 CREDENTIAL = Table(
     "credential",
@@ -111,12 +135,19 @@ def _first(dialect: Dialect) -> list[str]:
     return statements + dialect.append_only(LOG_EVENT, erasable=("payload", "salt"))
 
 
+def _second(dialect: Dialect) -> list[str]:
+    return [
+        dialect.add_column(LOG_HEAD.name, FOLDED),
+        *(dialect.add_column(PROJECTION.name, column) for column in CHECKPOINT),
+    ]
+
+
 def _find_by_type(dialect: Dialect) -> list[str]:
     """Events of one type by position: every index ends with the primary key, on all databases."""
     return [f"CREATE INDEX log_event_type ON {LOG_EVENT.name} (type)"]
 
 
-MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (_first, _find_by_type)
+MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (_first, _second, _find_by_type)
 """Migration n is at index n - 1. Those that were released are never changed, only added to."""
 
 

@@ -3,8 +3,11 @@ projection. `dialect.create_table` turns them into SQL."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from operator import itemgetter
+from typing import Any, Literal
 
 Kind = Literal["integer", "id", "ascii", "name", "text", "hash", "bytes"]
 """integer: 64 bits · id: a UUID in text form · ascii: up to 191 ASCII characters, compared
@@ -40,6 +43,23 @@ class Table:
     indexes: tuple[Index, ...] = field(default=())
     clustered: bool = False
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def key_of(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+        """The key of a row that is a dict of its columns."""
+        return _picker(self.key)
+
+    @cached_property
+    def values_of(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+        """All values of such a row, in the order of the columns."""
+        return _picker(self.column_names)
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    if len(names) == 1:  # itemgetter gives no tuple then
+        [name] = names
+        return lambda row: (row[name],)
+    return itemgetter(*names)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from registro.db.connection import Connection
+from registro.db.dialect import Statement
 from registro.db.migrations import LOG_EVENT
 from registro.db.sql import in_list, paged
 from registro.errors import CorruptLog
@@ -25,25 +26,91 @@ Redactions = Mapping[int, Event | None]
 NO_REDACTIONS: Redactions = MappingProxyType({})
 
 
+SWITCHING = "(switching)"
+"""What the head's `folded` says while tables of another version are being put in place."""
+
+READ_ONLY = "(read-only)"
+"""What it says in a replay."""
+
+
 class Head(NamedTuple):
-    """Where the log ends; `recorded_at` is the last event's time, 0 for an empty log."""
+    """Where the log ends; `recorded_at` is the last event's time, 0 for an empty log. `folded` has
+    the versions of the projections that every append has to fold; None in a new database."""
 
     position: int
     recorded_at: int
     frontier: Frontier
+    folded: str | None = None
 
 
 async def head(connection: Connection, *, lock: bool = False) -> Head:
     """The head row; with `lock` it stays ours until the transaction ends."""
+    (rows,) = await connection.fetch_each([_head_query(connection, lock=lock)])
+    return _head(rows)
+
+
+def _head_query(connection: Connection, *, lock: bool) -> Statement:
     suffix = connection.dialect.for_update if lock else ""
-    row = await connection.fetch_one(
-        f"SELECT position, recorded_at, frontier FROM log_head WHERE id = 1{suffix}"
+    return Statement(
+        f"SELECT position, recorded_at, frontier, folded FROM log_head WHERE id = 1{suffix}"
     )
-    if row is None:
+
+
+def _head(rows: Sequence[Sequence[Any]]) -> Head:
+    if not rows:
         raise CorruptLog("the log has no head row")
-    position, recorded_at, frontier = row
+    position, recorded_at, frontier, folded = rows[0]
     # The frontier starts as an empty string, which SQLite hands back as text.
-    return Head(position, recorded_at, Frontier.from_bytes(position, bytes(frontier or b"")))
+    peaks = Frontier.from_bytes(position, bytes(frontier or b""))
+    return Head(position, recorded_at, peaks, folded)
+
+
+class Before(NamedTuple):
+    """What appending has to know: the head, which ids are stored, the streams' versions."""
+
+    head: Head
+    stored: dict[str, Recorded]
+    versions: dict[str, int]
+
+
+async def before(connection: Connection, ids: Iterable[str], streams: Iterable[str]) -> Before:
+    """Locks the head, and then reads what came before an append, all at one time."""
+    by_ids = [_by_id_query(chunk) for chunk in paged(ids, 500)]
+    by_streams = [_versions_query(chunk) for chunk in paged(streams, 400)]
+    queries = [_head_query(connection, lock=True), *by_ids, *by_streams]
+    head_rows, *found = await connection.fetch_each(queries)
+    stored = (Recorded(*row) for rows in found[: len(by_ids)] for row in rows)
+    versions = (row for rows in found[len(by_ids) :] for row in rows)
+    return Before(
+        _head(head_rows),
+        {row.id: row for row in stored},
+        {stream: version for stream, version in versions if version is not None},
+    )
+
+
+async def versions(connection: Connection, streams: Iterable[str]) -> dict[str, int]:
+    """The version of each stream that has events."""
+    queries = [_versions_query(chunk) for chunk in paged(streams, 400)]
+    if not queries:
+        return {}
+    found = await connection.fetch_each(queries)
+    return {stream: version for rows in found for stream, version in rows if version is not None}
+
+
+def _by_id_query(ids: Sequence[str]) -> Statement:
+    names, values = in_list(ids)
+    return Statement(f"SELECT {COLUMNS} FROM log_event WHERE id IN ({names})", values)
+
+
+def _versions_query(streams: Sequence[str]) -> Statement:
+    """At most 400 streams: SQLite takes at most 500 terms in a UNION."""
+    wanted = " UNION ALL ".join(f"SELECT :v{n} AS name" for n in range(len(streams)))
+    # One look at the end of each stream; MAX … GROUP BY would read all its versions on SQLite.
+    return Statement(
+        "SELECT name, (SELECT e.version FROM log_event e WHERE e.stream = wanted.name"
+        f" ORDER BY e.version DESC LIMIT 1) FROM ({wanted}) wanted",
+        {f"v{n}": stream for n, stream in enumerate(streams)},
+    )
 
 
 async def read(connection: Connection, after: int, limit: int = PAGE) -> list[Recorded]:
@@ -54,6 +121,22 @@ async def read(connection: Connection, after: int, limit: int = PAGE) -> list[Re
         limit=limit,
     )
     return [Recorded(*row) for row in rows]
+
+
+async def read_to_fold(
+    connection: Connection, after: int, until: int, limit: int
+) -> list[Recorded]:
+    """The rows after `after` up to `until`, in order, at most `limit`, without what folding does
+    not look at: salts and hashes are None and empty."""
+    rows = await connection.fetch_all(
+        "SELECT position, id, stream, version, type, schema_version, recorded_at, payload"
+        " FROM log_event WHERE position > :after AND position <= :until"
+        " ORDER BY position LIMIT :limit",
+        after=after,
+        until=until,
+        limit=limit,
+    )
+    return [Recorded._make((*row, None, b"", b"")) for row in rows]
 
 
 async def stream_log(
@@ -69,32 +152,6 @@ async def stream_log(
         if len(page) < PAGE:
             return
         after = page[-1].position
-
-
-async def by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Recorded]:
-    found: dict[str, Recorded] = {}
-    for chunk in paged(ids, 500):
-        names, values = in_list(chunk)
-        rows = await connection.fetch_all(
-            f"SELECT {COLUMNS} FROM log_event WHERE id IN ({names})", **values
-        )
-        found |= {row[1]: Recorded(*row) for row in rows}
-    return found
-
-
-async def stream_versions(connection: Connection, streams: Iterable[str]) -> dict[str, int]:
-    """The version of each stream that has events."""
-    versions: dict[str, int] = {}
-    for chunk in paged(streams, 400):  # SQLite takes at most 500 terms in a UNION
-        wanted = " UNION ALL ".join(f"SELECT :v{n} AS name" for n in range(len(chunk)))
-        # One look at the end of each stream; MAX … GROUP BY would read all its versions on SQLite.
-        rows = await connection.fetch_all(
-            "SELECT name, (SELECT e.version FROM log_event e WHERE e.stream = wanted.name"
-            f" ORDER BY e.version DESC LIMIT 1) FROM ({wanted}) wanted",
-            **{f"v{n}": stream for n, stream in enumerate(chunk)},
-        )
-        versions |= {name: version for name, version in rows if version is not None}
-    return versions
 
 
 async def at_positions(connection: Connection, positions: Sequence[int]) -> dict[int, Recorded]:
@@ -138,7 +195,7 @@ async def last_position_before(connection: Connection, moment: int) -> int:
 
 async def version_at(connection: Connection, stream: str, position: int) -> int:
     """The version that a stream had at a position; 0 before it began. Found by halving, too."""
-    low, high = 0, (await stream_versions(connection, [stream])).get(stream, 0)
+    low, high = 0, (await versions(connection, [stream])).get(stream, 0)
     while low < high:
         middle = (low + high + 1) // 2
         found = await connection.fetch_value(

@@ -12,6 +12,9 @@ from registro.errors import CorruptLog
 from registro.events import codec, merkle
 from registro.events.types import Event, MessageSent
 
+UUID = 36
+"""Characters at the end of a stream's name that are an id; before them stand a kind and a slash."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -7,16 +7,32 @@ row from before it looks until after it committed. Streams have versions 1, 2, 3
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from registro.db.connection import Connection
 from registro.db.migrations import LOG_EVENT, LOG_NODE
 from registro.db.sql import in_list, paged
-from registro.errors import Conflict, CorruptLog, Rejected, StoreError, Unavailable
+from registro.errors import (
+    Busy,
+    Conflict,
+    CorruptLog,
+    Outdated,
+    Rejected,
+    StoreError,
+    Unavailable,
+)
 from registro.events import codec, merkle, reader
 from registro.events.merkle import Frontier, Node
 from registro.events.reader import Head, Redactions
@@ -59,7 +75,7 @@ def draft(
     if not _STREAM.fullmatch(stream):
         raise ValueError(f"stream {stream!r}: expected a kind, a slash and a UUID")
     payload = codec.encode(event)
-    salt = secrets.token_bytes(32)
+    salt = os.urandom(32)
     return Draft(
         id or str(uuid4()),
         stream,
@@ -72,18 +88,66 @@ def draft(
     )
 
 
+class Memory:
+    """What a writer knows from its last transaction: the streams' versions, and what folding knows,
+    which `forget` lets go. It is true until others append or switch projections, and the head,
+    which is read under the lock, shows when they did.
+    """
+
+    LIMIT = 20_000
+    """Streams that are remembered."""
+
+    def __init__(self, forget: Callable[[], None] = lambda: None) -> None:
+        self._forget = forget
+        self._at: tuple[int, str | None] | None = None
+        self._versions: dict[str, int] = {}
+
+    def known(self, streams: Iterable[str]) -> dict[str, int]:
+        """The versions of those streams that are remembered."""
+        return {name: self._versions[name] for name in streams if name in self._versions}
+
+    def holds(self, head: Head) -> bool:
+        """Whether it is still true; if not, all is forgotten."""
+        if self._at == (head.position, head.folded):
+            return True
+        self.forget()
+        return False
+
+    def keep(self, position: int, folded: str | None, versions: Mapping[str, int]) -> None:
+        """After a commit that led to `position`."""
+        self._at = (position, folded)
+        if len(self._versions) > self.LIMIT:
+            self._versions.clear()
+        self._versions |= versions
+
+    def forget(self) -> None:
+        self._at = None
+        self._versions.clear()
+        self._forget()
+
+
 async def append(
-    connection: Connection, batch: Sequence[Sequence[Draft]], *, now: int, fold: Fold
+    connection: Connection,
+    batch: Sequence[Sequence[Draft]],
+    *,
+    now: int,
+    fold: Fold,
+    folds: str | None = None,
+    memory: Memory | None = None,
 ) -> list[Outcome]:
     """Stores each append (a sequence of drafts, all or none) and says what became of it, in order.
 
-    `now` is in microseconds since 1970. A duplicate, a conflict or an append that cannot be folded
-    harms no neighbour. Raises Unavailable when the database cannot do it now; then nothing was
-    stored, unless the error came from COMMIT: trying again with the same drafts is always safe.
+    `now` is in microseconds since 1970; `folds` the versions of the projections that `fold` keeps,
+    which must be those of the database (else Outdated), or None for any; `memory` what the same
+    caller's last append left. A duplicate, a conflict or an append that cannot be folded harms no
+    neighbour.
+
+    Raises Unavailable when the database cannot do it now; then nothing was stored, unless the error
+    came from COMMIT: trying again with the same drafts is always safe.
     """
+    memory = memory or Memory()
     try:
-        async with connection.transaction():
-            return await _append(connection, batch, now, fold)
+        return await _transaction(connection, batch, now, fold, folds, memory)
     except Unavailable:
         raise
     except Exception as error:  # noqa: BLE001 - whatever folding stumbles over
@@ -91,10 +155,68 @@ async def append(
             return [_rejected(batch[0], error)]
     # Folding failed: halve the batch until the guilty append stands alone.
     middle = len(batch) // 2
-    return [
-        *await append(connection, batch[:middle], now=now, fold=fold),
-        *await append(connection, batch[middle:], now=now, fold=fold),
-    ]
+    outcomes: list[Outcome] = []
+    for half in (batch[:middle], batch[middle:]):
+        outcomes += await append(connection, half, now=now, fold=fold, folds=folds, memory=memory)
+    return outcomes
+
+
+async def _transaction(
+    connection: Connection,
+    batch: Sequence[Sequence[Draft]],
+    now: int,
+    fold: Fold,
+    folds: str | None,
+    memory: Memory,
+) -> list[Outcome]:
+    """One attempt; remembers what it left when it was committed, and nothing otherwise."""
+    left: _Left | None = None
+    try:
+        async with connection.transaction():
+            outcomes, left = await _append(connection, batch, now, fold, folds, memory)
+    except BaseException:
+        left = None
+        raise
+    finally:
+        if left is None:
+            memory.forget()
+        else:
+            memory.keep(*left)
+    return outcomes
+
+
+class _Left(NamedTuple):
+    """The log after an append: its end, which projections it has, its streams' versions."""
+
+    position: int
+    folded: str | None
+    versions: Mapping[str, int]
+
+
+def check_folded(head: Head, folds: str | None) -> None:
+    """Raises Outdated when the projections in the database are not those that `folds` names, Busy
+    while they are being switched."""
+    if folds is None or head.folded == folds:
+        return
+    if head.folded == reader.SWITCHING:
+        raise Busy(
+            "tables of projections are being put in place (or that was interrupted: run "
+            "`registro migrate` again)"
+        )
+    if head.folded == reader.READ_ONLY:
+        raise Outdated("this database is a replay: nothing can be added to its log")
+    stored = head.folded or ""
+    raise Outdated(
+        f"the database has {_difference(stored, folds)}, this program folds "
+        f"{_difference(folds, stored)}: run `registro migrate` with the newer version of Registro, "
+        "and restart what runs the older one"
+    )
+
+
+def _difference(some: str, others: str) -> str:
+    """The projections of the first list that are not in the second."""
+    known = others.split(", ")
+    return ", ".join(one for one in some.split(", ") if one and one not in known) or "none of them"
 
 
 def _rejected(drafts: Sequence[Draft], error: Exception) -> Rejected:
@@ -104,12 +226,21 @@ def _rejected(drafts: Sequence[Draft], error: Exception) -> Rejected:
 
 
 async def _append(
-    connection: Connection, batch: Sequence[Sequence[Draft]], now: int, fold: Fold
-) -> list[Outcome]:
-    at = await reader.head(connection, lock=True)  # 1: before anything else is read
+    connection: Connection,
+    batch: Sequence[Sequence[Draft]],
+    now: int,
+    fold: Fold,
+    folds: str | None,
+    memory: Memory,
+) -> tuple[list[Outcome], _Left]:
     drafts = [draft for drafts in batch for draft in drafts]
-    stored = await reader.by_id(connection, [draft.id for draft in drafts])  # 2
-    versions = await reader.stream_versions(connection, {draft.stream for draft in drafts})
+    streams = {draft.stream for draft in drafts}
+    known = memory.known(streams)
+    at, stored, versions = await reader.before(  # 1 and 2
+        connection, (draft.id for draft in drafts), streams - known.keys()
+    )
+    check_folded(at, folds)
+    versions |= known if memory.holds(at) else await reader.versions(connection, known)
     recorded_at = max(now, at.recorded_at)  # time never runs backwards
     rows: list[Recorded] = []
     tree = _Tree(at.frontier, [])
@@ -122,7 +253,7 @@ async def _append(
         erased = await _erase(connection, rows)
         await fold(connection, rows, erased)  # 5
         await _move_head(connection, tree.frontier, recorded_at)  # 6
-    return outcomes
+    return outcomes, _Left(tree.frontier.size, at.folded, versions)
 
 
 class _Tree(NamedTuple):
@@ -231,19 +362,36 @@ async def load(
     the rows are no whole log, StoreError when the log here is not empty.
     """
     kept = reader.redactions_of(rows())
+
+    async def pages() -> AsyncIterator[Sequence[Recorded]]:
+        for page in paged(rows(), reader.PAGE):
+            yield page
+
+    async def fold_page(connection: Connection, page: Sequence[Recorded]) -> None:
+        await fold(connection, page, redactions=kept)
+
+    return await load_pages(connection, pages(), fold_page)
+
+
+async def load_pages(
+    connection: Connection,
+    pages: AsyncIterable[Sequence[Recorded]],
+    fold: Callable[[Connection, Sequence[Recorded]], Awaitable[None]],
+) -> Head:
+    """The same for rows that come page by page."""
     async with connection.transaction():
         at = await reader.head(connection, lock=True)
         if at.position:
             raise StoreError(f"the log is not empty: it ends at position {at.position}")
         recorded_at = 0
-        for page in paged(rows(), reader.PAGE):
+        async for page in pages:
             tree = _Tree(at.frontier, [])
             for row in page:
                 _check_next(row, tree.frontier.size, recorded_at)
                 tree.append(row.leaf)
                 recorded_at = row.recorded_at
             await _insert(connection, page, tree.completed)
-            await fold(connection, page, redactions=kept)
+            await fold(connection, page)
         await _move_head(connection, at.frontier, recorded_at)
     return Head(at.frontier.size, recorded_at, at.frontier)
 

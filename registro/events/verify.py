@@ -83,6 +83,10 @@ class Verifier:
         for checkpoint in self._by_size.get(self.frontier.size, ()):
             self._check_checkpoint(checkpoint)
 
+    def erased_later(self, positions: Iterable[int]) -> None:
+        """Positions that a replay says were erased after its end; their event is not in it."""
+        self._said_to_be_erased.update(positions)
+
     def _find(self, position: int, kind: Kind, detail: str) -> None:
         self.findings.append(Finding(position, kind, detail))
 
@@ -210,6 +214,9 @@ async def verify(
         progress(min(after, at.position), at.position)
         if after >= at.position:
             break
+    if at.folded == reader.READ_ONLY:
+        erased = await connection.fetch_all("SELECT position FROM replay_erased")
+        verifier.erased_later(position for (position,) in erased)
     stored = await connection.fetch_all("SELECT height, number, hash FROM log_node")
     complete = (Node(*row) for row in stored)
     known = [node for node in complete if (node.number + 1) << node.height <= at.position]
@@ -220,15 +227,16 @@ async def _end(connection: Connection) -> tuple[Head, list[int]]:
     """The head, and (up to 100) positions after it: read in one statement, so that a writer who
     appends meanwhile is not mistaken for a forger."""
     rows = await connection.fetch_all(
-        "SELECT h.position, h.recorded_at, h.frontier, e.position FROM log_head h"
+        "SELECT h.position, h.recorded_at, h.frontier, h.folded, e.position FROM log_head h"
         " LEFT JOIN log_event e ON e.position > h.position WHERE h.id = 1"
         " ORDER BY e.position LIMIT 100"
     )
     if not rows:
         raise CorruptLog("the log has no head row")
-    position, recorded_at, frontier, _ = rows[0]
+    position, recorded_at, frontier, folded, _ = rows[0]
     try:
         peaks = Frontier.from_bytes(position, bytes(frontier or b""))
     except ValueError:
         peaks = Frontier(position, [bytes(HASH_SIZE)] * position.bit_count())
-    return Head(position, recorded_at, peaks), [row[3] for row in rows if row[3] is not None]
+    surplus = [row[4] for row in rows if row[4] is not None]
+    return Head(position, recorded_at, peaks, folded), surplus

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from registro.db.connection import Connection, DatabaseConnection
-from registro.errors import Busy, StoreError, Unavailable
+from registro.errors import Busy, Outdated, StoreError, Unavailable
 from registro.events import reader, store
 from registro.events.record import Recorded
-from registro.events.store import Draft, Fold, Outcome
+from registro.events.store import Draft, Fold, Memory, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,10 @@ class LogWriter:
     """Appends to the log for all tasks of this process.
 
     `timeout` is how many seconds an append is retried while the database is busy or away before
-    its caller gets Unavailable; `limit` how many events may wait; `clock` the time in microseconds
-    since 1970. `on_commit` is called, without being awaited, with what was stored.
+    its caller gets Unavailable; `folds` the versions of the projections that `fold` keeps: while
+    the database has others, nothing is appended; `memory` what stays known from one transaction to
+    the next; `limit` how many events may wait; `clock` the time
+    in microseconds since 1970. `on_commit` is called, without being awaited, with what was stored.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class LogWriter:
         connect: Callable[[], DatabaseConnection],
         fold: Fold,
         *,
+        folds: str | None = None,
+        memory: Memory | None = None,
         on_commit: Callable[[Sequence[Committed]], None] = lambda committed: None,
         limit: int = 10_000,
         timeout: float = 5,
@@ -60,12 +64,15 @@ class LogWriter:
     ) -> None:
         self._connect = connect
         self._fold = fold
+        self._folds = folds
+        self._memory = memory or Memory()
         self._on_commit = on_commit
         self._limit = limit
         self._timeout = timeout
         self._clock = clock
         self._queue: deque[_Waiting] = deque()
         self._queued_events = 0
+        self._origins: dict[str, object] = {}
         self._wake = asyncio.Event()
         self._connection: DatabaseConnection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +83,10 @@ class LogWriter:
     async def start(self) -> None:
         """Connects; raises Unavailable when the database cannot be reached."""
         self._connection = await self._connect().open()
+        try:
+            store.check_folded(await reader.head(self._connection), self._folds)
+        except Unavailable as error:
+            self.away = str(error)
         self._task = asyncio.create_task(self._run(), name="log writer")
 
     async def stop(self) -> None:
@@ -106,14 +117,23 @@ class LogWriter:
         future: asyncio.Future[Sequence[Recorded]] = loop.create_future()
         self._queue.append(_Waiting(drafts, origin, future, loop.time() + self._timeout))
         self._queued_events += len(drafts)
+        if origin is not None:
+            for one in drafts:
+                self._origins.setdefault(one.id, origin)
         self._wake.set()
         return future
+
+    def origin(self, event_id: str) -> object:
+        """Where an event on its way comes from; None when it is not on its way here."""
+        return self._origins.get(event_id)
 
     async def append(self, *drafts: Draft) -> Sequence[Recorded]:
         """Queues and waits; see `submit`."""
         return await self.submit(drafts)
 
     async def _run(self) -> None:
+        if self.away is not None:
+            await self._wait_for_store(Unavailable(self.away))
         while self._queue or not self._stopping:
             if not self._queue:
                 self._wake.clear()
@@ -149,7 +169,14 @@ class LogWriter:
         drafts = [waiting.drafts for waiting in batch]
 
         async def append(connection: Connection) -> list[Outcome]:
-            return await store.append(connection, drafts, now=self._clock(), fold=self._fold)
+            return await store.append(
+                connection,
+                drafts,
+                now=self._clock(),
+                fold=self._fold,
+                folds=self._folds,
+                memory=self._memory,
+            )
 
         while True:
             try:
@@ -159,6 +186,8 @@ class LogWriter:
             except TimeoutError:
                 await self._drop_connection()
                 raise Unavailable(f"no answer from the database in {self._timeout:g} s") from None
+            except Outdated:
+                raise  # time does not heal it
             except Unavailable as error:
                 if not isinstance(error, Busy):
                     await self._drop_connection()
@@ -187,6 +216,7 @@ class LogWriter:
             if not isinstance(outcome, StoreError)
             for row in outcome
         ]
+        self._forget_origins(batch)
         if committed:
             try:
                 self._on_commit(committed)
@@ -204,9 +234,16 @@ class LogWriter:
         self.away = str(error)
         waiting_too = [self._queue.popleft() for _ in range(len(self._queue))]
         self._queued_events = 0
+        self._forget_origins((*batch, *waiting_too))
         for waiting in (*batch, *waiting_too):
             if not waiting.future.done():
                 waiting.future.set_exception(Unavailable(str(error)))
+
+    def _forget_origins(self, batch: Sequence[_Waiting]) -> None:
+        for waiting in batch:
+            if waiting.origin is not None:
+                for one in waiting.drafts:
+                    self._origins.pop(one.id, None)
 
     async def _wait_for_store(self, error: Unavailable) -> None:
         """Refuses work until the head row can be locked again."""
@@ -216,11 +253,17 @@ class LogWriter:
                 async with asyncio.timeout(self._timeout):
                     connection = await self._ready()
                     async with connection.transaction():
-                        await reader.head(connection, lock=True)
+                        head = await reader.head(connection, lock=True)
+                        store.check_folded(head, self._folds)
                 break
+            except Outdated as still:
+                self.away = str(still)
+                await asyncio.sleep(1)
             except Exception as still:  # noqa: BLE001 - whatever it is, nobody else tries again
                 log.debug("the store is still away: %s", still)
                 await self._drop_connection()
                 await asyncio.sleep(0.25)
+        else:
+            return  # nobody asks any more
         self.away = None
         log.warning("the store is back")

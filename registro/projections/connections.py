@@ -49,13 +49,17 @@ def _opened(rows: Rows, row: Recorded, event: ConnectionOpened) -> None:
     )
 
 
-def _erase_opening(rows: Rows, row: Recorded, event: ConnectionOpened) -> None:
+def _erase_opening(rows: Rows, row: Recorded) -> None:
     connection = rows.get(CONNECTIONS, _id(row))
     if connection is not None:
         rows.update(CONNECTIONS, connection, session_key="", client="")
 
 
-def _touch(rows: Rows, row: Recorded, event: ConnectionOpened | ConnectionClosed) -> None:
+def _touch_opening(rows: Rows, row: Recorded) -> None:
+    rows.want(CONNECTIONS, _id(row))
+
+
+def _touch(rows: Rows, row: Recorded, event: ConnectionClosed) -> None:
     rows.want(CONNECTIONS, _id(row))
 
 
@@ -76,7 +80,7 @@ PROJECTION = Projection(
     1,
     (CONNECTIONS,),
     {
-        ConnectionOpened.type: Handler(_opened, erase=_erase_opening, touch_erase=_touch),
+        ConnectionOpened.type: Handler(_opened, erase=_erase_opening, touch_erase=_touch_opening),
         ConnectionClosed.type: Handler(_closed, _touch),
     },
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from registro.db.schema import Column, Index, Table
 from registro.events import ids
-from registro.events.record import Recorded, sent_at
+from registro.events.record import UUID, Recorded, sent_at
 from registro.events.types import DESK, ConversationRead, MessageSent
 from registro.projections.projection import Handler, Projection
 from registro.projections.rows import RowDict, Rows
@@ -40,18 +40,11 @@ wrote first since the desk last answered; None when nobody waits."""
 
 
 def _touch_sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
-    rows.want(CONVERSATIONS, row.stream.partition("/")[2])
+    rows.want(CONVERSATIONS, row.stream[-UUID:])
 
 
 def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
-    id_ = row.stream.partition("/")[2]
-    at = sent_at(row, event)
-    last = {
-        "last_seq": row.version,
-        "last_at": at,
-        "last_sender": event.sender,
-        "last_text": event.text[:PREVIEW],
-    }
+    id_, at = row.stream[-UUID:], sent_at(row, event)
     conversation = rows.get(CONVERSATIONS, id_)
     if conversation is None:
         kind, user_id, peer_id = participants(id_, event)
@@ -65,17 +58,23 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
             user_read=row.version if by_user else 0,
             peer_read=0 if by_user else row.version,
             waiting_since=at if kind == "desk" and by_user else None,
-            **last,
+            last_seq=row.version,
+            last_at=at,
+            last_sender=event.sender,
+            last_text=event.text[:PREVIEW],
         )
         return
     by_user = event.sender == conversation["user_id"]
-    mark = {"user_read" if by_user else "peer_read": row.version}
     rows.update(
         CONVERSATIONS,
         conversation,
+        last_seq=row.version,
+        last_at=at,
+        last_sender=event.sender,
+        last_text=event.text[:PREVIEW],
+        user_read=row.version if by_user else conversation["user_read"],
+        peer_read=conversation["peer_read"] if by_user else row.version,
         waiting_since=_waiting(conversation, at, by_user),
-        **last,
-        **mark,
     )
 
 
@@ -98,8 +97,12 @@ def participants(conversation_id: str, event: MessageSent) -> tuple[str, str, st
     return "pair", one, other
 
 
-def _erase(rows: Rows, row: Recorded, event: MessageSent) -> None:
-    conversation = rows.get(CONVERSATIONS, row.stream.partition("/")[2])
+def _touch_erase(rows: Rows, row: Recorded) -> None:
+    rows.want(CONVERSATIONS, row.stream[-UUID:])
+
+
+def _erase(rows: Rows, row: Recorded) -> None:
+    conversation = rows.get(CONVERSATIONS, row.stream[-UUID:])
     if conversation is not None and conversation["last_seq"] == row.version:
         rows.update(CONVERSATIONS, conversation, last_text="")
 
@@ -122,7 +125,7 @@ PROJECTION = Projection(
     1,
     (CONVERSATIONS,),
     {
-        MessageSent.type: Handler(_sent, _touch_sent, _erase, _touch_sent),
+        MessageSent.type: Handler(_sent, _touch_sent, _erase, _touch_erase),
         ConversationRead.type: Handler(_read, _touch_read),
     },
 )

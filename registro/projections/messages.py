@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registro.db.schema import Column, Index, Table
-from registro.events.record import Recorded, sent_at
+from registro.events.record import UUID, Recorded, sent_at
 from registro.events.types import MessageSent
 from registro.projections.projection import Handler, Projection
 from registro.projections.rows import Rows
@@ -31,7 +31,7 @@ keeps its place, without its text."""
 def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
     rows.insert(
         MESSAGES,
-        conversation=row.stream.partition("/")[2],
+        conversation=row.stream[-UUID:],
         seq=row.version,
         position=row.position,
         id=event.client_id or row.id,
@@ -43,12 +43,12 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
     )
 
 
-def _touch(rows: Rows, row: Recorded, event: MessageSent) -> None:
-    rows.want(MESSAGES, row.stream.partition("/")[2], row.version)
+def _touch_erase(rows: Rows, row: Recorded) -> None:
+    rows.want(MESSAGES, row.stream[-UUID:], row.version)
 
 
-def _erase(rows: Rows, row: Recorded, event: MessageSent) -> None:
-    message = rows.get(MESSAGES, row.stream.partition("/")[2], row.version)
+def _erase(rows: Rows, row: Recorded) -> None:
+    message = rows.get(MESSAGES, row.stream[-UUID:], row.version)
     if message is not None:
         rows.update(MESSAGES, message, id=row.id, text="", erased=1)
 
@@ -57,5 +57,5 @@ PROJECTION = Projection(
     "messages",
     1,
     (MESSAGES,),
-    {MessageSent.type: Handler(_sent, erase=_erase, touch_erase=_touch)},
+    {MessageSent.type: Handler(_sent, erase=_erase, touch_erase=_touch_erase)},
 )

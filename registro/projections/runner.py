@@ -1,4 +1,4 @@
-"""Runs projections: inside the appending transaction, and over the whole log.
+"""Keeps the projections inside the appending transaction.
 
 A batch is applied set-wise: the rows that its events touch are loaded together, folded in memory,
 and written together, so the number of statements does not grow with the batch.
@@ -6,41 +6,18 @@ and written together, so the number of statements does not grow with the batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+import time
+from collections.abc import Sequence
 
 from registro.db.connection import Connection
-from registro.db.schema import Table
-from registro.db.sql import in_list
-from registro.errors import MigrationError
 from registro.events import reader
 from registro.events.reader import NO_REDACTIONS, Redactions
 from registro.events.record import Recorded
-from registro.events.types import Event
-from registro.projections import (
-    connections,
-    conversations,
-    messages,
-    presence,
-    sessions,
-    subjects,
-    users,
-)
+from registro.projections import folding, registry, storage
 from registro.projections.projection import Projection
-from registro.projections.rows import Key, RowDict, Rows
+from registro.projections.rows import Rows
 
-PROJECTIONS: tuple[Projection, ...] = (
-    users.PROJECTION,
-    sessions.PROJECTION,
-    connections.PROJECTION,
-    presence.PROJECTION,
-    conversations.PROJECTION,
-    messages.PROJECTION,
-    subjects.PROJECTION,
-)
-"""All projections that are folded in the transaction that appends."""
-
-_CHUNK = 500
+PROJECTIONS = registry.INLINE
 
 
 async def fold(
@@ -53,138 +30,101 @@ async def fold(
 ) -> None:
     """Applies rows of the log, in order, to the tables of `projections`.
 
-    `erased` are rows, as they were, whose payloads the same transaction erases. Rows that were
-    erased before are folded from what `redactions` says was kept of them.
+    `erased` are rows whose payloads the same transaction erases. Rows that were erased before are
+    folded from what `redactions` says was kept of them.
     """
-    events = list(readable(recorded, redactions))
-    victims = [(row, row.event()) for row in erased]
-    rows = wanted(events, projections, victims)
-    for table, keys in rows.wanted():
-        for found in await _load(connection, table, keys):
-            rows.loaded(table, found)
-    apply(rows, events, projections, victims)
-    for table, deleted in rows.deleted():
-        await _delete(connection, table, deleted)
-    for table, inserted in rows.inserted():
-        await connection.insert_many(table.name, table.column_names, _tuples(table, inserted))
-    for table, changed in rows.changed():
-        await connection.upsert_many(table, table.name, _tuples(table, changed))
+    await _fold(connection, Rows(), folding.readable(recorded, redactions), projections, erased)
 
 
-def readable(
-    recorded: Iterable[Recorded], redactions: Redactions
-) -> Iterator[tuple[Recorded, Event]]:
-    """Rows with their events; erased ones with what was kept, or left out where nothing was."""
-    for row in recorded:
-        event = redactions.get(row.position) if row.erased else row.event()
-        if event is not None:
-            yield row, event
+class Folding:
+    """`fold` by one writer, who knows the rows that its last transactions looked for. That is right
+    while nobody else appends; see `store.Memory`, which calls `forget`."""
+
+    LIMIT = 20_000
+    """Rows that are remembered."""
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+
+    async def __call__(
+        self,
+        connection: Connection,
+        recorded: Sequence[Recorded],
+        erased: Sequence[Recorded] = (),
+    ) -> None:
+        events = folding.readable(recorded, NO_REDACTIONS)
+        await _fold(connection, self._rows, events, PROJECTIONS, erased)
+        if self._rows.settle() > self.LIMIT:
+            self.forget()
+
+    def forget(self) -> None:
+        self._rows = Rows()
 
 
-def wanted(
-    events: Sequence[tuple[Recorded, Event]],
-    projections: Sequence[Projection],
-    victims: Sequence[tuple[Recorded, Event]] = (),
-) -> Rows:
-    """A unit of work that asks for every row that folding the events will need."""
-    rows = Rows()
-    for projection in projections:
-        for row, event in events:
-            handler = projection.handlers.get(row.type)
-            if handler is not None and handler.touch is not None:
-                handler.touch(rows, row, event)
-        for row, event in victims:
-            handler = projection.handlers.get(row.type)
-            if handler is not None and handler.touch_erase is not None:
-                handler.touch_erase(rows, row, event)
-    return rows
-
-
-def apply(
+async def _fold(
+    connection: Connection,
     rows: Rows,
-    events: Sequence[tuple[Recorded, Event]],
+    events: folding.Folded,
     projections: Sequence[Projection],
-    victims: Sequence[tuple[Recorded, Event]] = (),
+    erased: Sequence[Recorded],
 ) -> None:
-    """Folds the events into the rows, then erases the victims from them."""
-    for projection in projections:
-        for row, event in events:
-            handler = projection.handlers.get(row.type)
-            if handler is not None:
-                handler.apply(rows, row, event)
-        for row, event in victims:
-            handler = projection.handlers.get(row.type)
-            if handler is not None and handler.erase is not None:
-                handler.erase(rows, row, event)
-
-
-async def _delete(connection: Connection, table: Table, keys: Sequence[Key]) -> None:
-    for start in range(0, len(keys), _CHUNK):
-        condition, values = _key_in(table, keys[start : start + _CHUNK])
-        await connection.execute(f"DELETE FROM {table.name} WHERE {condition}", **values)
-
-
-async def _load(connection: Connection, table: Table, keys: Sequence[Key]) -> list[RowDict]:
-    columns = ", ".join(table.column_names)
-    found: list[RowDict] = []
-    for start in range(0, len(keys), _CHUNK):
-        condition, values = _key_in(table, keys[start : start + _CHUNK])
-        rows = await connection.fetch_all(
-            f"SELECT {columns} FROM {table.name} WHERE {condition}", **values
-        )
-        found += [dict(zip(table.column_names, row, strict=True)) for row in rows]
-    return found
-
-
-def _key_in(table: Table, keys: Sequence[Key]) -> tuple[str, dict[str, Any]]:
-    if len(table.key) == 1:
-        names, values = in_list([key[0] for key in keys])
-        return f"{table.key[0]} IN ({names})", values
-    values = {f"v{i}_{j}": value for i, key in enumerate(keys) for j, value in enumerate(key)}
-    marks = ", ".join(
-        f"({', '.join(f':v{i}_{j}' for j in range(len(table.key)))})" for i in range(len(keys))
-    )
-    return f"({', '.join(table.key)}) IN ({marks})", values
-
-
-def _tuples(table: Table, rows: Sequence[RowDict]) -> list[tuple[Any, ...]]:
-    return [tuple(row[name] for name in table.column_names) for row in rows]
+    folding.want(rows, events, projections, erased)
+    await storage.load(connection, rows)
+    folding.apply(rows, events, projections, erased)
+    await storage.write(connection, rows)
 
 
 async def ensure(connection: Connection) -> None:
-    """Creates the tables of projections that the database has not got, from the log.
+    """Makes the tables of projections that the database has not got.
 
-    Runs under the lock of the migrations. Raises MigrationError when a table was built by other
-    folding code than this program's.
+    Runs under the lock of the migrations. Those that follow the log begin at its beginning. Inline
+    ones are made here while the log is empty; later they are built by `generations`, and until then
+    nothing can be appended.
     """
-    existing: dict[str, int] = dict(
-        await connection.fetch_all("SELECT name, version FROM projection")
-    )
-    for projection in PROJECTIONS:
-        version = existing.get(projection.name)
-        if version is None:
-            await _build(connection, projection)
-        elif version != projection.version:
-            raise MigrationError(
-                f"projection {projection.name} was built by version {version} of its code, "
-                f"this program has version {projection.version}"
-            )
+    known: dict[str, int] = dict(await connection.fetch_all("SELECT name, version FROM projection"))
+    for projection in registry.FOLLOWING:
+        if projection.name not in known:
+            await _create(connection, projection)
+            await note(connection, projection, generation=1, position=0)
+    missing = [projection for projection in registry.INLINE if projection.name not in known]
+    head = await reader.head(connection)
+    if head.folded is None:
+        await note_folded(connection, registry.kept_inline(known))
+    if not missing or head.position:
+        return
+    for projection in missing:
+        await _create(connection, projection)
+    known |= {projection.name: projection.version for projection in missing}
+    # First, and in one statement: who does not fold them cannot append from here on.
+    await note_folded(connection, registry.kept_inline(known), " AND position = 0")
+    if (await reader.head(connection)).position == 0:
+        for projection in missing:
+            await note(connection, projection, generation=1, position=0)
 
 
-async def _build(connection: Connection, projection: Projection) -> None:
+async def _create(connection: Connection, projection: Projection) -> None:
     for table in projection.tables:
-        # A crash half-way through building leaves a table behind where DDL commits by itself.
-        if await connection.fetch_value(connection.dialect.table_exists(), name=table.name):
-            await connection.execute(f"DROP TABLE {table.name}")
-        for statement in connection.dialect.create_table(table, table.name):
-            await connection.execute(statement)
-    after = 0
-    redactions = await reader.redactions(connection)
-    while page := await reader.read(connection, after):
-        await fold(connection, page, redactions=redactions, projections=(projection,))
-        after = page[-1].position
+        await storage.create(connection, table, table.name)
+
+
+async def note(
+    connection: Connection, projection: Projection, generation: int, position: int
+) -> None:
+    """Says that the projection's tables are those of this program's code."""
+    await connection.execute("DELETE FROM projection WHERE name = :name", name=projection.name)
     await connection.execute(
-        "INSERT INTO projection (name, version, generation) VALUES (:name, :version, 1)",
+        "INSERT INTO projection (name, version, generation, position, built_at)"
+        " VALUES (:name, :version, :generation, :position, :built_at)",
         name=projection.name,
         version=projection.version,
+        generation=generation,
+        position=position,
+        built_at=time.time_ns() // 1000,
+    )
+
+
+async def note_folded(connection: Connection, folded: str | None, condition: str = "") -> None:
+    """Tells the appending transactions of all programs which projections they have to fold."""
+    await connection.execute(
+        f"UPDATE log_head SET folded = :folded WHERE id = 1{condition}", folded=folded
     )

@@ -11,6 +11,7 @@ from registro.projections.rows import Rows
 SESSIONS = Table(
     "sessions",
     (
+        Column("id", "id"),
         Column("session_key", "ascii"),
         Column("user_id", "id"),
         Column("started_at", "integer", null=True),
@@ -18,19 +19,29 @@ SESSIONS = Table(
         Column("ended_at", "integer", null=True),
         Column("reason", "ascii", null=True),
     ),
-    key=("session_key",),
-    indexes=(Index(("user_id", "started_at")),),
+    key=("id",),
+    indexes=(Index(("session_key",), unique=True), Index(("user_id", "started_at"))),
 )
-"""A token that was minted elsewhere has a row only once it was revoked; it never started here."""
+"""`id` is that of the session's stream, which stays known when the payload with the key was erased.
+A token that was minted elsewhere has a row only once it was revoked; it never started here."""
 
 
-def _touch(rows: Rows, row: Recorded, event: SessionStarted | SessionEnded) -> None:
-    rows.want(SESSIONS, event.key)
+def _id(row: Recorded) -> str:
+    return row.stream.partition("/")[2]
+
+
+def _touch(rows: Rows, row: Recorded, event: SessionEnded) -> None:
+    rows.want(SESSIONS, _id(row))
+
+
+def _touch_start(rows: Rows, row: Recorded) -> None:
+    rows.want(SESSIONS, _id(row))
 
 
 def _started(rows: Rows, row: Recorded, event: SessionStarted) -> None:
     rows.insert(
         SESSIONS,
+        id=_id(row),
         session_key=event.key,
         user_id=event.user,
         started_at=row.recorded_at,
@@ -41,10 +52,11 @@ def _started(rows: Rows, row: Recorded, event: SessionStarted) -> None:
 
 
 def _ended(rows: Rows, row: Recorded, event: SessionEnded) -> None:
-    session = rows.get(SESSIONS, event.key)
+    session = rows.get(SESSIONS, _id(row))
     if session is None:
         rows.insert(
             SESSIONS,
+            id=_id(row),
             session_key=event.key,
             user_id=event.user,
             started_at=None,
@@ -56,8 +68,8 @@ def _ended(rows: Rows, row: Recorded, event: SessionEnded) -> None:
         rows.update(SESSIONS, session, ended_at=row.recorded_at, reason=event.reason)
 
 
-def _erase_start(rows: Rows, row: Recorded, event: SessionStarted) -> None:
-    session = rows.get(SESSIONS, event.key)
+def _erase_start(rows: Rows, row: Recorded) -> None:
+    session = rows.get(SESSIONS, _id(row))
     if session is None:
         return
     if session["ended_at"] is None:
@@ -68,10 +80,10 @@ def _erase_start(rows: Rows, row: Recorded, event: SessionStarted) -> None:
 
 PROJECTION = Projection(
     "sessions",
-    1,
+    2,
     (SESSIONS,),
     {
-        SessionStarted.type: Handler(_started, erase=_erase_start, touch_erase=_touch),
+        SessionStarted.type: Handler(_started, erase=_erase_start, touch_erase=_touch_start),
         SessionEnded.type: Handler(_ended, _touch),
     },
 )

@@ -20,6 +20,7 @@ from registro.events.types import (
     ConnectionClosed,
     ConnectionOpened,
     ConversationRead,
+    Event,
     LogErased,
     MessageSent,
     SessionEnded,
@@ -40,6 +41,18 @@ SUBJECTS = Table(
     key=("subject", "position"),
     clustered=True,
 )
+
+ERASABLE = Table(
+    "subjects_erasable",
+    (
+        Column("position", "integer"),
+        Column("one", "integer", null=True),
+        Column("two", "integer", null=True),
+        Column("three", "integer", null=True),
+    ),
+    key=("position",),
+)
+"""By position: the subjects that erasing an event takes out of `subjects`."""
 
 LOGINS = "logins"
 """Subject of every `session:started` that is a login and not the renewal of one."""
@@ -86,31 +99,47 @@ def named(row: Recorded, event: object) -> set[str]:
     return set() if names is None else names(row, event)
 
 
-def _insert(rows: Rows, row: Recorded, event: object) -> None:
+def _named(rows: Rows, row: Recorded, event: object) -> None:
     for id_ in named(row, event):
         rows.insert(SUBJECTS, subject=subject(id_, row.type), position=row.position)
 
 
-def _forgotten(row: Recorded, event: Any) -> set[str]:
+def _named_until_erased(rows: Rows, row: Recorded, event: Event) -> None:
+    """For events of which an erasure keeps fewer ids than they name: what is going to be erased is
+    remembered, since then the payload is gone."""
+    _named(rows, row, event)
     kept = event.redacted()
-    return named(row, event) - (set() if kept is None else named(row, kept))
+    lost = named(row, event) - (set() if kept is None else named(row, kept))
+    if lost:
+        one, two, three = (*sorted(subject(id_, row.type) for id_ in lost), None, None, None)[:3]
+        rows.insert(ERASABLE, position=row.position, one=one, two=two, three=three)
 
 
-def _touch_erase(rows: Rows, row: Recorded, event: object) -> None:
-    for id_ in _forgotten(row, event):
-        rows.want(SUBJECTS, subject(id_, row.type), row.position)
+def _touch_erase(rows: Rows, row: Recorded) -> None:
+    rows.want(ERASABLE, row.position)
 
 
-def _erase(rows: Rows, row: Recorded, event: object) -> None:
-    for id_ in _forgotten(row, event):
-        found = rows.get(SUBJECTS, subject(id_, row.type), row.position)
-        if found is not None:
-            rows.delete(SUBJECTS, found)
+def _erase(rows: Rows, row: Recorded) -> None:
+    found = rows.get(ERASABLE, row.position)
+    if found is None:
+        return
+    for lost in (found["one"], found["two"], found["three"]):
+        if lost is not None:
+            rows.delete(SUBJECTS, {"subject": lost, "position": row.position})
+    rows.delete(ERASABLE, found)
 
+
+_ERASABLE_TYPES = (
+    UserRegistered.type, SessionStarted.type, SessionRenewed.type, ConnectionOpened.type,
+)  # fmt: skip
 
 PROJECTION = Projection(
     "subjects",
     1,
-    (SUBJECTS,),
-    {type_: Handler(_insert, erase=_erase, touch_erase=_touch_erase) for type_ in NAMES},
+    (SUBJECTS, ERASABLE),
+    {type_: Handler(_named) for type_ in NAMES}
+    | {
+        type_: Handler(_named_until_erased, erase=_erase, touch_erase=_touch_erase)
+        for type_ in _ERASABLE_TYPES
+    },
 )

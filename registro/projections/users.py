@@ -72,7 +72,11 @@ def _enabled(rows: Rows, row: Recorded, event: UserEnabled) -> None:
     _change(rows, row, disabled=0)
 
 
-def _erase_registration(rows: Rows, row: Recorded, event: UserRegistered) -> None:
+def _touch_registration(rows: Rows, row: Recorded) -> None:
+    rows.want(USERS, _id(row))
+
+
+def _erase_registration(rows: Rows, row: Recorded) -> None:
     user = rows.get(USERS, _id(row))
     if user is not None:
         rows.delete(USERS, user)
@@ -93,7 +97,9 @@ PROJECTION = Projection(
     1,
     (USERS, ERASED_NAMES),
     {
-        UserRegistered.type: Handler(_registered, erase=_erase_registration, touch_erase=_touch),
+        UserRegistered.type: Handler(
+            _registered, erase=_erase_registration, touch_erase=_touch_registration
+        ),
         LogErased.type: Handler(_erased, _touch_name),
         UserRoleChanged.type: Handler(_role_changed, _touch),
         UserDisabled.type: Handler(_disabled, _touch),

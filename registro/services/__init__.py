@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
+import logging
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -9,8 +12,11 @@ from registro.config import Settings
 from registro.db import migrations
 from registro.db.connection import DatabaseConnection, Pool
 from registro.db.sql import in_list
+from registro.errors import MigrationError, StoreError
+from registro.events import reader
+from registro.events.store import Memory
 from registro.events.writer import Committed, LogWriter
-from registro.projections import runner
+from registro.projections import generations, registry, runner
 from registro.services.accounts import Accounts
 from registro.services.audit import Audit
 from registro.services.chat import Chat
@@ -20,10 +26,13 @@ from registro.services.directory import Directory
 from registro.services.erasure import Erasures
 from registro.services.evidence import Evidence
 from registro.services.feed import Feed
+from registro.services.following import Following
 from registro.services.inbox import Inbox
 from registro.services.nodes import Nodes
 from registro.services.people import People
 from registro.services.sessions import Sessions
+
+log = logging.getLogger(__name__)
 
 
 class Services:
@@ -32,10 +41,13 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.readers = Pool(settings.database_url)
-        self.feed = Feed(self.readers)
+        self.feed = Feed(self.readers, self._origin)
+        folding = runner.Folding()
         self.writer = LogWriter(
             self.connection,
-            runner.fold,
+            folding,
+            folds=registry.FOLDED,
+            memory=Memory(folding.forget),
             on_commit=self.feed.committed,
             limit=settings.queue_limit,
             timeout=settings.store_timeout_seconds,
@@ -60,8 +72,12 @@ class Services:
             self.readers, self.writer, settings.checkpoint_key, settings.checkpoint_to
         )
         self.nodes = Nodes(self.writer, self.readers, self.connection, settings.node_lease_seconds)
+        self.following = Following(self.connection)
         self.denials = Denials(self.writer, self.nodes.id)
         self.feed.subscribers.append(self._forget_changed_people)
+        self.waiting: str | None = None
+        """Why a server process does nothing yet; None once everything is started."""
+        self._waiting_task: asyncio.Task[None] | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -78,9 +94,18 @@ class Services:
             )
         return {user_id: (sockets > 0, since) for user_id, sockets, since in rows}
 
+    async def channel(self) -> str:
+        """The name under which the processes of this database, and no others, meet in Redis."""
+        async with self.readers.connection() as connection:
+            key = await connection.fetch_value("SELECT value FROM secret WHERE name = 'erasure'")
+        return f"registro:{hmac.digest(key, b'redis channel', 'sha256').hex()[:32]}"
+
     def connection(self) -> DatabaseConnection:
         """A connection that is not open yet, for whoever needs one of their own."""
         return DatabaseConnection(self.settings.database_url)
+
+    def _origin(self, event_id: str) -> object:
+        return self.writer.origin(event_id)
 
     async def _forget_changed_people(self, batch: Sequence[Committed]) -> None:
         self.directory.committed(one.row for one in batch)
@@ -96,22 +121,63 @@ class Services:
     async def start(self, *, serve: bool = True) -> None:
         """Opens what is needed; with `serve` also what a server process needs (lease and feed)."""
         await self.migrate()
+        self.waiting = await self._outdated()
+        if self.waiting is None:
+            await self._start(serve)
+        elif serve:
+            log.error("nothing is served until then: %s", self.waiting)
+            self._waiting_task = asyncio.create_task(self._start_later(), name="late start")
+        else:
+            await self.readers.close()
+            raise MigrationError(self.waiting)
+
+    async def _outdated(self) -> str | None:
+        """Which projections have to be built before anything else, as a sentence."""
+        async with self.readers.connection() as connection:
+            if (await reader.head(connection)).folded == reader.READ_ONLY:
+                return None  # a replay shows what it has
+            outdated = await generations.outdated(connection)
+        names = [projection.name for projection in outdated if projection in registry.INLINE]
+        if not names:
+            return None
+        return (
+            f"this version of Registro has to build projections first ({', '.join(names)}): "
+            "run `registro migrate`"
+        )
+
+    async def _start(self, serve: bool) -> None:
         await self.writer.start()
         if serve:
             await self.feed.start()
             await self.nodes.start()
             await self.denials.start()
             await self.checkpoints.start()
+            await self.following.start()
+
+    async def _start_later(self) -> None:
+        while self.waiting is not None:
+            await asyncio.sleep(1)
+            try:
+                outdated = await self._outdated()
+                if outdated is None:
+                    await self._start(serve=True)
+                    log.warning("the projections were built: serving")
+                self.waiting = outdated
+            except StoreError as error:
+                log.warning("the projections cannot be looked at: %s", error)
 
     async def stop(self, *, serve: bool = True) -> None:
         """The reverse, so that everything that was accepted is stored."""
+        if self._waiting_task is not None:
+            self._waiting_task.cancel()
+            await asyncio.gather(self._waiting_task, return_exceptions=True)
         async with AsyncExitStack() as last:  # one that fails does not keep the others open
             last.push_async_callback(self.readers.close)
             if serve:
                 last.push_async_callback(self.feed.stop)
             last.push_async_callback(self.writer.stop)
             if serve:
-                for part in (self.nodes, self.denials, self.checkpoints):
+                for part in (self.nodes, self.denials, self.checkpoints, self.following):
                     last.push_async_callback(part.stop)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -206,17 +207,23 @@ class Chat:
 class Sending:
     """A message on its way into the log. It was queued in order; its fate is awaited apart."""
 
-    def __init__(self, chat: Chat, conversation: str, future: object) -> None:
+    def __init__(
+        self, chat: Chat, conversation: str, future: asyncio.Future[Sequence[Recorded]]
+    ) -> None:
         self._chat = chat
         self._conversation = conversation
-        self._future = future
+        self.future = future
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether something that the sender had not seen came first, once `future` is done."""
+        return isinstance(self.future.exception(), Conflict)
 
     async def stored(self) -> Recorded:
         """The stored row. Raises Refused `hay_novedades` with the messages that came meanwhile,
         or Unavailable."""
         try:
-            rows: Sequence[Recorded] = await self._future  # type: ignore[misc]
-            return rows[0]
+            return (await self.future)[0]
         except Conflict as conflict:
             if conflict.expected > conflict.actual:
                 raise Refused("datos_invalidos") from None

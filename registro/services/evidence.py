@@ -19,6 +19,7 @@ from registro.events.store import draft
 from registro.events.types import LogVerified
 from registro.events.verify import Report
 from registro.events.writer import LogWriter
+from registro.projections import registry
 from registro.services import checkpoints
 
 
@@ -147,10 +148,12 @@ class Evidence:
             standing = problem if kept is None else await _standing(connection, kept)
             verified = await _last_of_type(connection, LogVerified.type)
             rows = await connection.fetch_all(
-                "SELECT name, version, generation FROM projection ORDER BY name"
+                "SELECT name, version, generation, position FROM projection ORDER BY name"
             )
-        # All are folded in the transaction that appends, so none is behind.
-        folded = [Folded(name, version, generation, 0) for name, version, generation in rows]
+        folded = [
+            Folded(name, version, generation, _lag(name, position, head))
+            for name, version, generation, position in rows
+        ]
         return Health(head, head.frontier.root(), kept, standing, verified, folded)
 
     async def record(self, report: Report, by: str) -> None:
@@ -223,6 +226,12 @@ async def _standing(connection: Connection, kept: Kept) -> Standing:
     except StoreError:
         return "differs"
     return "holds" if root == kept.checkpoint.root else "differs"
+
+
+def _lag(name: str, position: int | None, head: Head) -> int:
+    """Those that are folded in the transaction that appends are never behind."""
+    following = any(projection.name == name for projection in registry.FOLLOWING)
+    return max(0, head.position - (position or 0)) if following else 0
 
 
 async def _last_of_type(connection: Connection, type_: str) -> Recorded | None:

@@ -1,14 +1,13 @@
 """Hands every committed event to this process, once and in log order.
 
 The writer says what it committed; what other processes (or the command line) committed in between
-is read from the log. A poll finds what nobody said anything about.
+is read from the log. Other processes' word, or else a poll, says that there is something to read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Awaitable, Callable, Sequence
 
 from registro.db.connection import Pool
@@ -21,23 +20,30 @@ log = logging.getLogger(__name__)
 POLL = 0.5
 """Seconds between looks for events of other processes."""
 
-PATIENCE = 0.05
-"""Seconds that the writer may take from its commit to its word."""
-
 Subscriber = Callable[[Sequence[Committed]], Awaitable[None]]
 
 
 class Feed:
     """Calls `subscribers` in turn with batches of events; one that fails does not stop others."""
 
-    def __init__(self, readers: Pool, poll: float = POLL, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        readers: Pool,
+        origin: Callable[[str], object] = lambda _: None,
+        poll: float = POLL,
+    ) -> None:
+        """`origin` says where in this process the event with an id comes from, while the writer
+        has not said yet that it is committed."""
         self._readers = readers
+        self._origin = origin
         self._poll = poll
-        self._patience = patience
         self._told: dict[int, Committed] = {}
         self._wake = asyncio.Event()
+        self._look = False
         self._task: asyncio.Task[None] | None = None
         self.subscribers: list[Subscriber] = []
+        self.on_own: Callable[[], None] = lambda: None
+        """Called when this process has appended to the log."""
         self.position = 0
         """The last position that was handed out."""
 
@@ -59,29 +65,33 @@ class Feed:
                 # The first to tell is who sent it: repetitions are told of the same row again.
                 self._told.setdefault(one.row.position, one)
         self._wake.set()
+        self.on_own()
+
+    def look(self) -> None:
+        """Looks for what other processes appended."""
+        self._look = True
+        self._wake.set()
 
     async def _run(self) -> None:
         while True:
-            woken = await self._woken()
+            await self._woken()
             try:
-                await self._hand_out(self._in_order())
                 # What is told and does not come next has other processes' events before it.
-                while (self._told or not woken) and (missing := await self._missing()):
-                    await self._hand_out(missing)
-                    await self._hand_out(self._in_order())
+                while batch := self._in_order() or await self._missing():
+                    await self._hand_out(batch)
             except StoreError as error:
                 log.warning("the feed cannot read the log: %s", error)
+                self._look = True
                 await asyncio.sleep(self._poll)
 
-    async def _woken(self) -> bool:
-        """Waits for the writer's word, or for the time of the next poll (False)."""
+    async def _woken(self) -> None:
+        """Waits for somebody's word, or for the time of the next poll."""
         try:
             async with asyncio.timeout(self._poll):
                 await self._wake.wait()
         except TimeoutError:
-            return False
+            self._look = True
         self._wake.clear()
-        return True
 
     def _in_order(self) -> list[Committed]:
         """What the writer told, as far as it comes next."""
@@ -91,15 +101,19 @@ class Feed:
         return batch
 
     async def _missing(self) -> list[Committed]:
-        """What other processes appended after our position, a page at most."""
+        """What nobody told of, a page at most. Our own writer may not have come to tell yet."""
+        if not (self._look or self._told):
+            return []
+        self._look = False
         async with self._readers.connection() as connection:
             rows = await reader.read(connection, self.position)
-        if rows and not self._told:
-            # They may be our own writer's, whose word is still on its way.
-            await asyncio.sleep(self._patience)
-        # It tells in the order of the log: what comes before its word is not its own.
-        told = min(self._told, default=math.inf)
-        return [Committed(row, None) for row in rows if row.position < told]
+        self._look = self._look or len(rows) == reader.PAGE
+        batch = [Committed(row, self._origin(row.id)) for row in rows]
+        for row in rows:
+            told = self._told.pop(row.position, None)
+            if told is not None:
+                batch[row.position - rows[0].position] = told
+        return batch
 
     async def _hand_out(self, batch: Sequence[Committed]) -> None:
         if not batch:

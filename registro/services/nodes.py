@@ -2,12 +2,16 @@
 
 Each process has an id and a lease that it renews. When a lease has run out, its process is dead,
 and any survivor closes by events the connections that it left open, and only those.
+
+After a time in which the store was away, or we were, others may just not have come to renew theirs.
+So who has been late waits for a whole lease before it takes anybody for dead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -32,7 +36,7 @@ def _now() -> int:
 class Nodes:
     """This process's lease, the closing of dead processes' connections, and of our own.
 
-    `lease` is in seconds; it is renewed three times as often.
+    `lease` is in seconds; it is renewed four times as often.
     """
 
     def __init__(
@@ -51,10 +55,11 @@ class Nodes:
         self._task: asyncio.Task[None] | None = None
         self._connection: DatabaseConnection | None = None
         self._unwritten: deque[Draft] = deque()
+        self._renewed = -math.inf
+        self._on_time_since = math.inf
 
     async def start(self) -> None:
         await self._renew()
-        await self._close_dead()
         self._task = asyncio.create_task(self._run(), name="node lease")
 
     async def stop(self) -> None:
@@ -105,10 +110,11 @@ class Nodes:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(self._lease / 4)
             try:
                 await self._renew()
-                await self._close_dead()
+                if time.monotonic() - self._on_time_since >= self._lease:
+                    await self._close_dead()
                 self._submit_closings()
             except StoreError as error:
                 log.warning("the lease of this process could not be renewed: %s", error)
@@ -119,6 +125,10 @@ class Nodes:
         # Not an UPDATE: survivors may have forgotten a process that was asleep for long.
         lease = (self.id, self._started, _now() + int(self._lease * 1e6))
         await self._connection.upsert_many(NODE, NODE.name, [lease])
+        now = time.monotonic()
+        if now - self._renewed > self._lease / 2:
+            self._on_time_since = now
+        self._renewed = now
 
     async def _close_dead(self) -> None:
         """Closes connections of processes without a valid lease, then forgets those processes."""

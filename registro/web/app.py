@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import signal
 import socket
+import sys
+import threading
+from collections.abc import Sequence
 
 import click
 from sanic import Sanic
 from sanic_ext import Extend
 
 from registro.config import Settings
-from registro.services import Services, fixtures
+from registro.services import Services, fixtures, running
+from registro.services.replay import Replay
 from registro.web import (
     access,
     api,
@@ -21,6 +28,7 @@ from registro.web import (
     login,
     pages,
     problems,
+    replay,
     security,
     views,
 )
@@ -30,12 +38,59 @@ from registro.web.typing import App
 
 log = logging.getLogger(__name__)
 
-DRAIN_SECONDS = 10
-"""How long a stopping server waits for requests under way."""
+EXIT_UNFINISHED = 3
+"""The exit code of a server that could not finish within REGISTRO_DRAIN_SECONDS."""
 
 
 def create(settings: Settings, name: str = "registro") -> App:
     """The application; it opens the database when the server starts."""
+    app = _new(settings, name)
+    services: Services = app.ctx.services
+    app.ctx.sockets = sockets = Sockets(services)
+    sockets.server.attach(app)
+    for part in (security, views, problems, assets, login, pages, audit, api, health):
+        part.add_to(app)
+
+    @app.before_server_start
+    async def start(_: App) -> None:
+        access.check(app)
+        i18n.load()
+        await services.start()
+        await sockets.start()
+
+    @app.before_server_stop
+    async def drain(_: App) -> None:
+        _exit_after(settings.drain_seconds)
+        await sockets.drain(settings.drain_seconds / 2)
+
+    @app.after_server_stop
+    async def stop(_: App) -> None:
+        await services.stop()
+
+    return app
+
+
+def create_replay(settings: Settings, shown: Replay, name: str = "registro-replay") -> App:
+    """The application that shows a replay: the pages that read, without sockets or a writer."""
+    app = _new(settings, name)
+    app.ctx.replay = replay.Viewer(shown)
+    services: Services = app.ctx.services
+    for part in (replay, security, views, problems, assets, pages, audit, api, health):
+        part.add_to(app)
+
+    @app.before_server_start
+    async def start(_: App) -> None:
+        access.check(app)
+        i18n.load()
+
+    @app.after_server_stop
+    async def stop(_: App) -> None:
+        await services.readers.close()
+
+    return app
+
+
+def _new(settings: Settings, name: str) -> App:
     app = Sanic(name, configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=MAX_FRAME + 65_536,
@@ -43,7 +98,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         # A long poll is answered within ping interval and timeout, 45 s.
         RESPONSE_TIMEOUT=60,
         KEEP_ALIVE_TIMEOUT=60,
-        GRACEFUL_SHUTDOWN_TIMEOUT=DRAIN_SECONDS,
+        GRACEFUL_SHUTDOWN_TIMEOUT=settings.drain_seconds / 4,
         WEBSOCKET_MAX_SIZE=MAX_FRAME,
         WEBSOCKET_PING_INTERVAL=None,  # Engine.IO has pings of its own
         WEBSOCKET_PING_TIMEOUT=None,
@@ -60,26 +115,8 @@ def create(settings: Settings, name: str = "registro") -> App:
         },
     )
     app.ctx.settings = settings
-    app.ctx.services = services = Services(settings)
-    app.ctx.sockets = sockets = Sockets(services)
-    sockets.server.attach(app)
-    for part in (security, views, problems, assets, login, pages, audit, api, health):
-        part.add_to(app)
-
-    @app.before_server_start
-    async def start(_: App) -> None:
-        access.check(app)
-        i18n.load()
-        await services.start()
-
-    @app.before_server_stop
-    async def close_sockets(_: App) -> None:
-        await sockets.close()
-
-    @app.after_server_stop
-    async def stop(_: App) -> None:
-        await services.stop()
-
+    app.ctx.services = Services(settings)
+    app.ctx.sockets = app.ctx.replay = None
     return app
 
 
@@ -89,23 +126,79 @@ def run(settings: Settings, listener: socket.socket) -> None:
 
     @app.after_server_start
     async def welcome(_: App) -> None:
-        await _welcome(app.ctx.services, listener)
+        await _welcome(app.ctx.services, [listener])
 
+    _serve(app, listener)
+
+
+async def prepare(settings: Settings, listeners: Sequence[socket.socket]) -> None:
+    """What has to be done once before several workers start."""
+    async with running(settings) as services:
+        await _welcome(services, listeners)
+    notices = ["put a sticky proxy in front of the workers (docs/scaling.md)"]
+    if settings.redis_url is None:
+        notices.append("without REDIS_URL the workers hear of each other twice a second")
+    for notice in notices:
+        click.echo(f"Notice: {notice}", err=True)
+
+
+def work(settings: Settings, listener: socket.socket) -> None:
+    """Serves as one of several workers, while the process that started it is there."""
+    app = create(settings)
+
+    @app.after_server_start
+    async def end_with_parent(_: App) -> None:
+        loop = asyncio.get_running_loop()
+
+        def gone() -> None:
+            loop.remove_reader(sys.stdin)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        loop.add_reader(sys.stdin, gone)
+
+    _serve(app, listener)
+
+
+def _serve(app: App, listener: socket.socket) -> None:
     app.run(sock=listener, single_process=True, motd=False, access_log=False)
 
 
-async def _welcome(services: Services, listener: socket.socket) -> None:
+def run_replay(settings: Settings, shown: Replay, listener: socket.socket) -> None:
+    """Serves a replay on a bound socket until SIGTERM or SIGINT."""
+    app = create_replay(settings, shown)
+
+    @app.after_server_start
+    async def welcome(_: App) -> None:
+        viewer: replay.Viewer = app.ctx.replay
+        click.echo(f"The replay is at {_address(listener)}{viewer.link}  (Ctrl+C stops it)")
+        click.echo("This link opens it once, within ten minutes.")
+
+    _serve(app, listener)
+
+
+def _exit_after(seconds: float) -> None:
+    """Ends the process if its proper end takes longer; others see to what it leaves behind."""
+    timer = threading.Timer(seconds, os._exit, (EXIT_UNFINISHED,))
+    timer.daemon = True
+    timer.start()
+
+
+async def _welcome(services: Services, listeners: Sequence[socket.socket]) -> None:
     """Says where the server is and, in development, who can log in."""
     settings = services.settings
     if settings.fixtures and fixtures.LOG.is_file() and await fixtures.is_empty(services):
         await fixtures.load(services)
-    host, port = listener.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
     for notice in settings.notices:
         click.echo(f"Notice: {notice}", err=True)
-    click.echo(f"Registro is at http://{name}:{port}/  (Ctrl+C stops it)")
+    for listener in listeners:
+        click.echo(f"Registro is at {_address(listener)}/  (Ctrl+C stops it)")
     password = None if settings.production else fixtures.demo_password(services)
     if password is not None:
         click.echo(f"Demo logins, on this machine only, all with the password {password}")
         for user, role in await fixtures.demo_logins(services):
             click.echo(f"  {role:5}  {user}")
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -11,12 +11,16 @@ from sanic import HTTPResponse, Request
 from sanic.exceptions import Forbidden
 from sanic.response import json, redirect
 
-from registro.events.decide import Person
+from registro.events.decide import DESK_NAME, Person
 from registro.services import Services
 from registro.web import paths, tokens
 from registro.web.access import Access
 from registro.web.tokens import TokenError
 from registro.web.typing import Handler
+
+REPLAY_COOKIE = "reproduccion"
+VIEWER = Person("", DESK_NAME, DESK_NAME, "admin")
+"""Who looks at a replay: nobody in the log."""
 
 
 class Visitor(NamedTuple):
@@ -31,6 +35,8 @@ class Visitor(NamedTuple):
 
 async def visitor(request: Request) -> Visitor | None:
     """Who is asking, or None. Raises Unavailable when the store is away."""
+    if request.app.ctx.replay is not None:
+        return _viewer(request)
     services: Services = request.app.ctx.services
     try:
         token = tokens.from_cookies(tokens.cookie_header(request.headers))
@@ -45,6 +51,13 @@ async def visitor(request: Request) -> Visitor | None:
     elif person.disabled:
         return None
     return Visitor(person, claims.key, claims.expires, person.id != "")
+
+
+def _viewer(request: Request) -> Visitor | None:
+    """Whoever has the cookie of a replay may look as an admin; nobody logs in to it."""
+    if not request.app.ctx.replay.knows(request.cookies.get(REPLAY_COOKIE)):
+        return None
+    return Visitor(VIEWER, "", 0, known=True)
 
 
 def public(handler: Handler) -> Handler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sanic import HTTPResponse, Request
 from sanic.response import json
 
-from registro.errors import StoreError
+from registro.errors import StoreError, Unavailable
 from registro.events import reader
 from registro.services import Services
 from registro.web.access import Access, declare
@@ -20,8 +20,14 @@ async def live(_: Request) -> HTTPResponse:
 
 @declare(Access("probe"))
 async def ready(request: Request) -> HTTPResponse:
-    """The database answers and the log can be written; 503 otherwise."""
+    """The database answers, its projections are those of this program, the log can be written and
+    the server is not stopping; else 503."""
     services: Services = request.app.ctx.services
+    sockets = request.app.ctx.sockets
+    if sockets is not None and sockets.draining:
+        return json({"ok": False, "falta": "servidor"}, 503)
+    if services.waiting is not None:
+        return json({"ok": False, "falta": "proyecciones"}, 503)
     try:
         async with services.readers.connection() as connection:
             await reader.head(connection)
@@ -32,6 +38,14 @@ async def ready(request: Request) -> HTTPResponse:
     return json({"ok": True})
 
 
+async def refuse_until_started(request: Request) -> None:
+    """Until the projections are built there is nothing to show, and nothing may be recorded."""
+    services: Services = request.app.ctx.services
+    if services.waiting is not None and not request.path.startswith("/salud/"):
+        raise Unavailable(services.waiting)
+
+
 def add_to(app: App) -> None:
+    app.on_request(refuse_until_started)
     app.add_route(live, "/salud/viva", name="live")
     app.add_route(ready, "/salud/lista", name="ready")

@@ -126,9 +126,9 @@ def _problem(refused: Refused) -> dict[str, str]:
 async def log_out(request: Request) -> HTTPResponse:
     """`GET /logout`: revokes the login, when one of our own pages asks for it; whoever comes from
     elsewhere is asked."""
-    if not security.is_own_page(request):
-        return await views.respond(request, views.Logout())
     who = await visitor(request)
+    if not security.is_own_page(request):
+        return await views.respond(request, views.Logout(), me=who and who.person)
     response = redirect("/", status=303)
     if who is not None and who.known:
         services: Services = request.app.ctx.services

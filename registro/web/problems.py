@@ -42,6 +42,9 @@ _BY_STATUS = {
     417: _Words("bad", "datos_invalidos", MESSAGES["datos_invalidos"]),
     503: _Words("away", "no_disponible", MESSAGES["no_disponible"]),
 }
+_REPLAY = _Words(
+    "replay", "reproduccion", "Esto es una reproducción del registro: solo se puede mirar."
+)
 _UNEXPECTED = _Words("broken", "error_interno", "Ha ocurrido un error inesperado.")
 
 
@@ -50,6 +53,8 @@ async def answer(request: Request, exception: Exception) -> HTTPResponse:
     reference = secrets.token_hex(5)
     status, headers = _status(exception)
     words = _BY_STATUS.get(status, _BY_STATUS[400] if status < 500 else _UNEXPECTED)
+    if status in (403, 405) and request.app.ctx.replay is not None:
+        words = _REPLAY
     if _is_gone(exception):
         log.info("request %s: the client hung up before the answer", reference)
     elif words is _UNEXPECTED:

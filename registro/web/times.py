@@ -36,8 +36,10 @@ def _zones() -> frozenset[str]:
 
 
 def clock(request: Request) -> Clock:
-    """Times for whoever asks, as of now."""
-    return Clock(i18n.of(request), zone_of(request), time.time_ns() // 1000)
+    """Times for whoever asks, as of now; in a replay, as of its end."""
+    replay = request.app.ctx.replay
+    now = time.time_ns() // 1000 if replay is None else replay.shown.recorded_at
+    return Clock(i18n.of(request), zone_of(request), now)
 
 
 class Clock:

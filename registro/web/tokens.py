@@ -139,3 +139,10 @@ def from_auth(auth: object) -> str | None:
     if not isinstance(token, str):
         raise TokenError(INVALID)
     return token
+
+
+def check_user(auth: object, claims: Claims) -> None:
+    """A page may say whom it was made for, as `user` in Socket.IO's `auth`. When the browser has
+    meanwhile got the cookie of somebody else, it must not speak for them. Raises TokenError."""
+    if isinstance(auth, dict) and auth.get("user", claims.user) != claims.user:
+        raise TokenError(INVALID)

@@ -154,6 +154,7 @@ async def respond(
         "clock": times.clock(request),
         "zone": zone.key,
         "here": _here(request),
+        "replay": request.app.ctx.replay and request.app.ctx.replay.shown,
         "registration": request.app.ctx.settings.registration,
     }
     return await render(

@@ -160,6 +160,13 @@ def test_an_auth_without_a_token_leaves_it_to_the_cookies(world):
     assert world.open(cookie, auth={"other": "x"}).connected().say("admin", "hola")["ok"]
 
 
+@pytest.mark.parametrize("other", ["somebody else", None, 1, ["eva"]])
+def test_a_page_that_was_made_for_another_user_is_refused(websockets, other):
+    cookie = f"token={mint()}"
+    assert websockets.open(cookie, auth={"user": other}).refusal() == INVALID
+    assert websockets.open(cookie, auth={"user": "eva"}).connected().say("admin", "hola")["ok"]
+
+
 # What happens to the transport
 
 

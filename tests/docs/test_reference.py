@@ -13,7 +13,7 @@ import pytest
 
 from registro.cli import main
 from registro.events import codec
-from registro.projections import runner
+from registro.projections import registry
 from registro.web import access
 from registro.web.app import create
 from tests.conftest import settings_for
@@ -66,7 +66,7 @@ def test_every_projection_is_in_the_architecture() -> None:
     text = (DOCS / "architecture.md").read_text("utf-8")
     tables = dict(re.findall(r"^\| (\w+) \| ((?:`\w+`(?:, )?)+) \|", text, re.MULTILINE))
     assert {name: re.findall(r"`(\w+)`", found) for name, found in tables.items()} == {
-        p.name: [table.name for table in p.tables] for p in runner.PROJECTIONS
+        p.name: [table.name for table in p.tables] for p in registry.ALL
     }
 
 

@@ -47,7 +47,7 @@ def test_locked_requirements_have_hashes_and_no_addresses():
         assert len(re.findall("^[a-z].*==", text, re.MULTILINE)) == len(locked(path.name))
 
 
-@pytest.mark.parametrize("folder", ["", "bench/loadgen"])
+@pytest.mark.parametrize("folder", ["", "bench/loadgen", "bench/node"])
 def test_the_package_lock_has_hashes_and_no_addresses(folder):
     packages = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
     installed = {name: entry for name, entry in packages.items() if name}

@@ -16,7 +16,7 @@ from registro.db.connection import DatabaseConnection
 from registro.errors import MigrationError
 from registro.events.decide import DESK_NAME
 from registro.events.verify import verify
-from registro.projections import runner
+from registro.projections import registry, runner
 from registro.services import running
 from tests.conftest import SECRET, settings_for
 from tests.support import logs
@@ -31,7 +31,7 @@ GRANTS = {
     "log_node": "SELECT, INSERT",
     "secret": "SELECT",
     "migration": "SELECT",
-    "projection": "SELECT",
+    "projection": "SELECT, UPDATE",
     "credential": "SELECT, INSERT, UPDATE, DELETE",
     "node": "SELECT, INSERT, UPDATE, DELETE",
 }
@@ -87,11 +87,12 @@ async def test_a_database_that_a_newer_program_migrated_is_refused(
 
 
 async def test_a_projection_that_other_code_built_is_refused(
-    connection: DatabaseConnection,
+    connection: DatabaseConnection, database_url: str
 ) -> None:
     await connection.execute("UPDATE projection SET version = 99 WHERE name = 'messages'")
-    with pytest.raises(MigrationError, match="projection messages was built by version 99"):
-        await migrations.migrate(connection, runner.ensure)
+    with pytest.raises(MigrationError, match=r"has to build projections first \(messages\)"):
+        async with running(settings_for(database_url)):
+            pass
 
 
 class User:
@@ -177,7 +178,7 @@ async def test_with_binary_logging_the_error_says_what_an_administrator_has_to_d
 
 def granted() -> Iterable[tuple[str, str]]:
     yield from GRANTS.items()
-    for projection in runner.PROJECTIONS:
+    for projection in registry.ALL:
         for table in projection.tables:
             yield table.name, PROJECTIONS
 
@@ -237,6 +238,6 @@ async def test_a_projection_whose_building_crashed_is_built_anew(database_url: s
         await connection.execute("DELETE FROM projection WHERE name = 'messages'")
         await migrations.migrate(connection, runner.ensure)
         names = await connection.fetch_all("SELECT name FROM projection ORDER BY name")
-        assert [row[0] for row in names] == sorted(p.name for p in runner.PROJECTIONS)
+        assert [row[0] for row in names] == sorted(p.name for p in registry.ALL)
     finally:
         await connection.close()

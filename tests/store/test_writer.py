@@ -77,12 +77,12 @@ class Commits:
             patch.setattr(dialect, "run", self._around(dialect.run))
 
     def _around(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        async def wrapped(dialect: Dialect, raw: Any, sql: str, values: Any) -> Any:
-            if sql != "COMMIT" or not self.lost:
-                return await run(dialect, raw, sql, values)
+        async def wrapped(dialect: Dialect, raw: Any, statements: Any) -> Any:
+            if statements[-1].sql != "COMMIT" or not self.lost:
+                return await run(dialect, raw, statements)
             self.lost -= 1
             if self.happen:
-                await run(dialect, raw, sql, values)
+                await run(dialect, raw, statements)
             raise _lost_answer(dialect)
 
         return wrapped

@@ -10,7 +10,7 @@ from registro.db.connection import DatabaseConnection
 from registro.events import reader, store
 from registro.events.record import Recorded
 from registro.events.store import Draft, Outcome, draft
-from registro.projections import runner
+from registro.projections import following, registry, runner
 from tests.support.histories import History
 
 NOW = 1_772_546_400_000_000
@@ -44,7 +44,9 @@ async def everything(connection: DatabaseConnection) -> list[Recorded]:
 
 
 async def dump(connection: DatabaseConnection) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all projections, by table, in the order of their keys."""
+    """All rows of all projections, by table, in the order of their keys, once those that follow the
+    log have come to its end."""
+    await following.catch_up(connection)
     return {
         table.name: [
             tuple(row)
@@ -53,7 +55,7 @@ async def dump(connection: DatabaseConnection) -> dict[str, list[tuple[Any, ...]
                 f" ORDER BY {', '.join(table.key)}"
             )
         ]
-        for projection in runner.PROJECTIONS
+        for projection in registry.ALL
         for table in projection.tables
     }
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from registro.db.schema import Table
 from registro.events.record import Recorded
 from registro.events.types import Event
-from registro.projections import runner
+from registro.projections import folding, registry
 from registro.projections.projection import Projection
+from registro.projections.rows import Rows
 
 Tables = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
 
@@ -18,24 +18,23 @@ class Memory:
     """The tables of all projections, as dicts by key."""
 
     def __init__(self) -> None:
-        self.tables: Tables = {t.name: {} for p in runner.PROJECTIONS for t in p.tables}
+        self.tables: Tables = {t.name: {} for p in registry.ALL for t in p.tables}
 
     def fold(
         self,
         events: Sequence[tuple[Recorded, Event]],
-        projections: Sequence[Projection] = runner.PROJECTIONS,
+        projections: Sequence[Projection] = registry.ALL,
     ) -> Memory:
-        rows = runner.wanted(events, projections)
+        rows = Rows()
+        folding.want(rows, events, projections)
         for table, keys in rows.wanted():
             for key in keys:
                 if key in self.tables[table.name]:
                     rows.loaded(table, dict(self.tables[table.name][key]))
-        runner.apply(rows, events, projections)
-        for table, written in (*rows.inserted(), *rows.changed()):
-            for row in written:
-                self.tables[table.name][_key(table, row)] = dict(row)
+        rows.all_loaded()
+        folding.apply(rows, events, projections)
+        for table, _ in rows.sizes():
+            changes = rows.changes(table)
+            for row in (*changes.inserted, *changes.changed):
+                self.tables[table.name][table.key_of(row)] = dict(row)
         return self
-
-
-def _key(table: Table, row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in table.key)

@@ -27,8 +27,15 @@ def watched() -> Iterator[list[Statement]]:
         sent.append((sql, values))
         return await fetch_all(self, sql, **values)
 
+    fetch_each = Connection.fetch_each
+
+    async def noting_each(self: Connection, queries: Any) -> Any:
+        sent.extend((query.sql, dict(query.values)) for query in queries)
+        return await fetch_each(self, queries)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Connection, "fetch_all", noting)
+        patch.setattr(Connection, "fetch_each", noting_each)
         yield sent
 
 

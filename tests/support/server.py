@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -97,6 +100,18 @@ class Server:
     def kill(self) -> None:
         """SIGKILL: a crash."""
         self._end(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal and does not wait."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Somebody else holds the SQLite database's write lock for as long as this is open."""
+        with closing(sqlite3.connect(self.folder / "registro.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
 
     def stop(self) -> int:
         """SIGTERM; returns the exit code."""

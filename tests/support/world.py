@@ -91,11 +91,12 @@ def texts(client: Client, event: str = "mensaje_recibido") -> list[str]:
 
 def stored(server: Server, *types: str) -> list[dict[str, Any]]:
     """The payloads of all events of some types in the server's SQLite file, in order; of all
-    events without a type. Each has its `type` and `stream` added."""
+    events without a type; without erased ones. Each has its `type` and `stream` added."""
     path = server.environ["DATABASE_URL"].removeprefix("sqlite:///")
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         rows = database.execute(
-            "SELECT type, stream, payload FROM log_event ORDER BY position"
+            "SELECT type, stream, payload FROM log_event"
+            " WHERE payload IS NOT NULL ORDER BY position"
         ).fetchall()
     return [
         json.loads(payload) | {"type": type_, "stream": stream}

@@ -21,10 +21,10 @@ from uuid import uuid4
 from registro.db.connection import DatabaseConnection
 from registro.errors import Unavailable
 from registro.events import ids
-from registro.events.store import Draft, draft
+from registro.events.store import Draft, Memory, draft
 from registro.events.types import DESK, MessageSent
 from registro.events.writer import LogWriter
-from registro.projections import runner
+from registro.projections import registry, runner
 from tests.support.histories import USERS
 
 
@@ -53,8 +53,13 @@ async def run(arguments: argparse.Namespace) -> None:
     file = os.open(arguments.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    folding = runner.Folding()
     writer = LogWriter(
-        lambda: DatabaseConnection(arguments.url), runner.fold, timeout=arguments.timeout
+        lambda: DatabaseConnection(arguments.url),
+        folding,
+        folds=registry.FOLDED,
+        memory=Memory(folding.forget),
+        timeout=arguments.timeout,
     )
 
     async def task(number: int) -> None:

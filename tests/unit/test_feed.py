@@ -17,6 +17,10 @@ from tests.support.waiting import until
 class Row(NamedTuple):
     position: int
 
+    @property
+    def id(self) -> str:
+        return f"event {self.position}"
+
 
 class Log:
     """A log that this process and others append to, and a running feed that follows it."""
@@ -25,7 +29,8 @@ class Log:
         self.rows: list[Row] = []
         self.away = False
         self.heard: list[tuple[int, object]] = []
-        self.feed = Feed(self, poll=0.02, patience=0.02)
+        self.under_way: dict[str, object] = {}
+        self.feed = Feed(self, self.under_way.get, poll=0.02)
         self.feed.subscribers.append(self._hear)
 
     @asynccontextmanager
@@ -39,7 +44,7 @@ class Log:
         await asyncio.sleep(0)
         if self.away:
             raise Unavailable("away")
-        return self.rows[after:]
+        return self.rows[after:][: feed.reader.PAGE]
 
     async def _hear(self, batch):
         self.heard += [(one.row.position, one.origin) for one in batch]
@@ -89,19 +94,43 @@ async def test_what_others_commit_in_between_keeps_its_place(log):
 
 
 async def test_what_is_read_before_the_writers_word_is_still_ours(log):
+    log.under_way["event 2"] = "ours"
     log.commit(2)
-    await asyncio.sleep(0.03)  # a poll has read it
-    assert log.heard == []
-    log.tell(1, 2)
-    await log.hears((1, "ours"), (2, "ours"))
+    await log.hears((1, None), (2, "ours"))
+    log.tell(2)  # the word comes late
+    await log.hears((1, None), (2, "ours"))
 
 
-async def test_what_is_read_along_with_others_events_is_still_ours(log):
-    log.commit(4)  # the first is foreign
+async def test_the_word_that_comes_while_the_log_is_read_counts(log):
+    log.commit(4)  # the first and the last are foreign
     log.tell(2)
-    await asyncio.sleep(0.01)  # all four have been read
-    log.tell(3, 4)
-    await log.hears((1, None), (2, "ours"), (3, "ours"), (4, "ours"))
+    await asyncio.sleep(0)  # the reading begins
+    log.tell(3)
+    await log.hears((1, None), (2, "ours"), (3, "ours"), (4, None))
+
+
+async def test_other_processes_word_is_enough(log):
+    log.feed._poll = 60
+    await asyncio.sleep(0.05)  # no poll of the old length is under way
+    log.commit(1)
+    log.feed.look()
+    await log.hears((1, None))
+
+
+async def test_more_than_a_page_is_read_to_its_end(log, monkeypatch):
+    monkeypatch.setattr(feed.reader, "PAGE", 2)
+    log.commit(5)
+    log.feed.look()
+    await asyncio.sleep(0.01)
+    assert [position for position, _ in log.heard] == [1, 2, 3, 4, 5]
+
+
+async def test_what_this_process_appends_is_made_known(log):
+    told = []
+    log.feed.on_own = lambda: told.append(True)
+    log.commit(1)
+    log.tell(1)
+    assert told == [True]
 
 
 async def test_a_repetition_does_not_change_who_sent_it(log):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registro.web import limits
-from registro.web.limits import RateLimit
+from registro.web.limits import Admission, RateLimit
 
 
 def taken(limit, count, now, key="ada"):
@@ -51,3 +51,31 @@ def test_who_was_not_seen_for_longest_is_forgotten_first(monkeypatch):
         limit.take(key, 0.0)
     assert not limit.take("ada", 0.0)
     assert limit.take("bea", 0.0)
+
+
+def test_before_somebody_is_refused_they_are_slowed_down_and_then_more():
+    limit = RateLimit(50)
+    turns = [limit.turn("ada", 0.0) for _ in range(1010)]
+    assert [turn.allowed for turn in turns] == [True] * 1000 + [False] * 10
+    assert [turn.pause for turn in turns] == [0] * 900 + [0.01] * 100 + [0.02] * 10
+
+
+def test_nobody_is_kept_waiting_longer_than_pongs_may():
+    limit = RateLimit(0.1)
+    turns = [limit.turn("ada", 0.0) for _ in range(3)]
+    assert [turn.pause for turn in turns] == [0, 0, limits.MAX_PAUSE]
+
+
+def test_newcomers_are_let_in_at_the_rate_after_a_seconds_worth():
+    admission = Admission(10)
+    places = [admission.place(100.0) for _ in range(62)]
+    assert places[:11] == [0] * 11
+    waiting = [round(place, 3) for place in places[11:61] if place is not None]
+    assert waiting == [round(n / 10, 3) for n in range(1, 51)]
+    assert places[61] is None
+    assert admission.place(101.0) is not None
+
+
+def test_an_admission_rate_of_0_lets_everybody_in():
+    unlimited = Admission(0)
+    assert all(unlimited.place(0.0) == 0 for _ in range(10_000))

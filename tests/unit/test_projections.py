@@ -77,5 +77,36 @@ def test_waiting_starts_with_the_first_unanswered_message() -> None:
     assert _conversation(_from_user(), _from_desk(), _from_user())["waiting_since"] == 3_000_000
 
 
+def _activity(*events: tuple[str, object]) -> dict[tuple[object, ...], dict[str, int]]:
+    """Rows of activity by hour and admin; events are a second apart."""
+    rows = as_rows(list(events))  # type: ignore[arg-type]
+    return Memory().fold(rows).tables["activity"]
+
+
+def test_activity_counts_messages_of_users_and_of_each_admin() -> None:
+    hours = _activity(_from_user(), _from_user(), _from_desk(), _from_desk(ADMINS[1]))
+    assert {admin: row["messages"] for (_, admin), row in hours.items()} == {
+        "": 2, ADMIN: 1, ADMINS[1]: 1,
+    }  # fmt: skip
+
+
+def test_a_wait_lasts_from_the_first_unanswered_message_to_the_answer() -> None:
+    history = [_from_user(), _from_user(), _from_desk(), _from_desk(), _from_user(), _from_desk()]
+    row = _activity(*history)[(0, ADMIN)]
+    assert (row["waits"], row["waited"], row["longest"]) == (2, 3_000_000, 2_000_000)
+    assert (row["first_answers"], row["first_waited"]) == (1, 2_000_000)
+
+
+def test_the_desk_writing_first_ends_no_wait() -> None:
+    row = _activity(_from_desk())[(0, ADMIN)]
+    assert (row["messages"], row["waits"], row["first_answers"]) == (1, 0, 0)
+
+
+def test_messages_of_a_pair_are_nobodys_work() -> None:
+    message = MessageSent(sender=USERS[0], recipient=USERS[1], text="hola")
+    pair = ids.pair_conversation(USERS[0], USERS[1])
+    assert _activity((f"conversation/{pair}", message)) == {}
+
+
 def test_the_preview_is_the_beginning_of_the_last_message() -> None:
     assert _conversation(_from_user("x" * 999))["last_text"] == "x" * 200

@@ -7,7 +7,7 @@ import pytest
 from registro.errors import Unavailable
 from registro.events.writer import Committed
 from registro.services import Services
-from registro.web import sockets
+from registro.web import broadcast
 from registro.web.sockets import Sockets
 from tests.conftest import settings_for
 from tests.support.waiting import until
@@ -31,7 +31,7 @@ async def running(services):
 @pytest.fixture
 async def told(running, monkeypatch):
     """What the sockets tell: event and seq."""
-    monkeypatch.setattr(sockets, "RETRY", 0.01)
+    monkeypatch.setattr(broadcast, "RETRY", 0.01)
     told = []
     monkeypatch.setattr(
         running.server, "deliver", lambda event, payload, *_: told.append((event, payload["seq"]))
@@ -57,7 +57,7 @@ async def test_what_cannot_be_delivered_now_is_delivered_later_once_and_in_order
     ada = await services.accounts.register("ada", "Ada", "user", "form")
     root = await services.accounts.register("root", "Root", "admin", "form")
     services.directory.by_ids = fails_twice(services.directory.by_ids)
-    monkeypatch.setattr(sockets, "standing", fails_twice(sockets.standing))
+    monkeypatch.setattr(broadcast, "standing", fails_twice(broadcast.standing))
     first = await (await services.chat.send(ada, "admin", "uno", None, None, None)).stored()
     await services.chat.mark_read(root, first.stream.partition("/")[2], 1, None)
     await (await services.chat.send(ada, "admin", "dos", None, None, None)).stored()
@@ -73,5 +73,7 @@ async def test_an_event_of_a_newer_program_holds_nothing_up(services, running, t
     row = await (await services.chat.send(ada, "admin", "uno", None, None, None)).stored()
     await until(lambda: ("mensaje_enviado", 1) in told)
     unknown = row._replace(type="conversation:message:improved")
-    await running.deliver([Committed(unknown, None), Committed(row._replace(version=7), None)])
+    await services.feed.subscribers[-1](
+        [Committed(unknown, None), Committed(row._replace(version=7), None)]
+    )
     assert told[2:] == [("mensaje_recibido", 7), ("mensaje_enviado", 7)]

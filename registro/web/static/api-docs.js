@@ -1,9 +1,10 @@
 // Tries the API from its page.
-for (const form of document.querySelectorAll("form.try")) {
+for (const form of document.querySelectorAll(/** @type {"form"} */ ("form.try"))) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const answer = form.parentElement.querySelector(".answer");
-    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    const answer = /** @type {HTMLElement} */ (form.parentElement?.querySelector(".answer"));
+    const fields = [...new FormData(form)].map(([name, value]) => [name, String(value)]);
+    const query = new URLSearchParams(fields.filter(([, value]) => value));
     const path = new URL(form.action).pathname;
     const address = query.size ? `${path}?${query}` : path;
     answer.hidden = false;

@@ -6,14 +6,21 @@ import { count, say } from "./texts.js";
 const EVERY = 3000;
 const MOST = 500;
 const EVENT = say("Event") + " "; // not in a template: what reads the texts out does not look there
-const list = document.getElementById("events");
-const button = document.getElementById("new-events");
-const { query, expires } = JSON.parse(document.getElementById("data").textContent);
+const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const all = () => /** @type {HTMLElement[]} */ ([...list.querySelectorAll(".event")]);
+const list = $("events");
+const button = $("new-events");
+const { query, expires } = JSON.parse($("data").textContent || "{}");
+
+/** @typedef {{nombre: string, enlace: string | null}} Party */
+/** @typedef {{posicion: number, fecha: string, hora: string, dia: string, tipo: string, titulo: string,
+ *   personas: Party[], texto: string, cita: boolean, borrado: boolean}} Event */
 
 /** The position after which events are new. */
-let last = Number(list.querySelector(".event")?.dataset.position ?? 0);
+let last = Number(all()[0]?.dataset.position ?? 0);
 let timer = 0;
 
+/** @param {number} after @returns {Promise<{eventos: Event[], nuevos: number}>} */
 async function ask(after) {
   const address = `/api/registro?${new URLSearchParams({ ...query, despues: String(after) })}`;
   const answer = await fetch(address);
@@ -38,6 +45,7 @@ async function look() {
   timer = setTimeout(look, EVERY);
 }
 
+/** @param {Party[]} parties */
 function whom(parties) {
   const span = element("span", "whom");
   parties.forEach(({ nombre, enlace }, place) => {
@@ -49,12 +57,13 @@ function whom(parties) {
     const name = element("bdi", "", nombre);
     if (!enlace) return span.append(name);
     const link = element("a", "", "", name);
-    link.href = enlace;
+    link.setAttribute("href", enlace);
     span.append(link);
   });
   return span;
 }
 
+/** @param {Event} event */
 function line(event) {
   const link = element("a", "position", "", element("span", "hidden", EVENT), String(event.posicion));
   link.href = `/admin/registro/${event.posicion}`;
@@ -71,10 +80,10 @@ function line(event) {
   return item;
 }
 
-/** Puts an event on top, under its day. */
+/** Puts an event on top, under its day. @param {Event} event */
 function add(event) {
   const item = line(event);
-  const first = list.querySelector(".event");
+  const [first] = all();
   if (first?.dataset.day === event.dia) {
     first.before(item);
   } else {
@@ -83,6 +92,7 @@ function add(event) {
 }
 
 button.addEventListener("click", async () => {
+  /** @type {Event[]} */
   let events;
   try {
     do {
@@ -93,11 +103,10 @@ button.addEventListener("click", async () => {
   } catch {
     return; // what came is there; the button asks again
   }
-  document.getElementById("empty").hidden = true;
+  $("empty").hidden = true;
   button.hidden = true;
-  const all = list.querySelectorAll(".event");
-  for (const old of [...all].slice(MOST)) old.remove();
-  list.querySelector(".fresh .position")?.focus();
+  for (const old of all().slice(MOST)) old.remove();
+  /** @type {HTMLElement | null} */ (list.querySelector(".fresh .position"))?.focus();
 });
 
 document.addEventListener("visibilitychange", look);

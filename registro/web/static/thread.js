@@ -1,32 +1,86 @@
 // One open thread on a page: its lines, the composer, and what the other side does.
 import { ChatClient } from "./chat-client.js";
+import { draftOf } from "./drafts.js";
 import { Lines } from "./lines.js";
+import { forget } from "./outbox.js";
 import { keepSession } from "./session.js";
 import { say } from "./texts.js";
 
+/** @param {string} id @returns {any} */
 const $ = (id) => document.getElementById(id);
 const READ_AFTER = 1000;
 const TYPING_EVERY = 2000;
 const TYPING_FOR = 4000;
+/** Interruptions shorter than this are not worth a word. */
+const AWAY_AFTER = 2000;
 
 /** What the page knows at first. @returns {any} */
 export const data = () => JSON.parse($("data").textContent);
 
-/** Makes the client of this page, and shows whether it is connected. */
+/** Makes the client of this page, and shows whether it is connected.
+ * @param {any} page @param {Record<string, number>} seen */
 export function startClient(page, seen) {
-  const client = new ChatClient({ io: window.io, me: page.me, seen });
-  const words = { online: "", offline: say("Connecting…"), refused: say("Not available") };
-  client.addEventListener("connection", ({ detail }) => ($("connection").textContent = words[detail]));
-  client.addEventListener("ended", () => {
-    const banner = $("banner") ?? $("connection");
+  const client = new ChatClient({ io: /** @type {any} */ (window).io, me: page.me, seen });
+  showState(client);
+  keepSession(page.expires, () => client.reconnect());
+  return client;
+}
+
+/** @returns {Record<string, () => (Node | string)[]>} */
+const notices = () => ({
+  ended: () => {
     const link = document.createElement("a");
     link.href = `/login?returnTo=${encodeURIComponent(location.pathname + location.search)}`;
     link.textContent = say("Log in again");
-    banner.replaceChildren(say("Your session is over. What you wrote is kept."), " ", link);
-    banner.hidden = false;
+    return [say("Your session is over. What you wrote is kept."), " ", link];
+  },
+  away: () => [say("There is no connection. What you write is kept here, and sent when it is back.")],
+  unsaved: () => [say("This browser keeps nothing: leave the page open until everything is sent.")],
+});
+
+/** Says what is wrong, the worst alone. @param {ChatClient} client */
+function showState(client) {
+  const words = { online: "", offline: say("Connecting…"), refused: say("Not available") };
+  const banner = $("banner") ?? $("connection");
+  const is = { ended: false, away: false, unsaved: false };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ let leaving;
+  let shown = "";
+  const update = () => {
+    const unsaved = is.unsaved && client.pending > 0;
+    const worst = is.ended ? "ended" : is.away ? "away" : unsaved ? "unsaved" : "";
+    if (worst === shown) return;
+    shown = worst;
+    banner.replaceChildren(...(notices()[worst]?.() ?? []));
+    banner.hidden = !worst;
+  };
+  client.on("connection", (detail) => {
+    if (detail === "online") {
+      clearTimeout(leaving);
+      leaving = undefined;
+      Object.assign(is, { ended: false, away: false });
+    } else leaving ??= setTimeout(() => ((is.away = true), update()), AWAY_AFTER);
+    update();
+    if (banner !== $("connection") || !shown) $("connection").textContent = is.ended ? "" : words[detail];
   });
-  keepSession(page.expires, () => client.reconnect());
-  return client;
+  client.on("ended", ({ motivo }) => {
+    is.ended = true;
+    if (motivo === "borrado") forgetAll(client.me);
+    $("connection").textContent = "";
+    update();
+  });
+  client.on("unsaved", () => ((is.unsaved = true), update()));
+  client.on("outbox", update);
+  // Somebody may have logged in again in another tab.
+  window.addEventListener("focus", () => is.ended && client.reconnect());
+}
+
+/** Who is erased has nothing left to send. @param {string} me */
+function forgetAll(me) {
+  try {
+    forget(localStorage, me);
+  } catch {
+    // The browser keeps nothing.
+  }
 }
 
 /** Brings the thread on the page to life.
@@ -34,64 +88,48 @@ export function startClient(page, seen) {
  *          ours: (user: string) => boolean, guard: boolean}} options
  * With `guard`, an answer that something unseen has overtaken is held back. */
 export function openThread({ client, page, para, conversation, ours, guard }) {
-  /** @type {Map<string, any>} */ const outgoing = new Map();
   const lines = new Lines({
     list: $("lines"), log: $("log"), empty: $("empty"), ours, names: page.names,
-    retry: (id) => client.retry(outgoing.get(id)),
-    discard: (id) => {
-      outgoing.delete(id);
-      lines.remove(id);
-    },
+    retry: (id) => client.retry(id), discard: (id) => client.discard(id), rest: () => $("text"),
   });
+  /** @param {{conversacion: string, para?: string, de?: string}} what */
   const concerns = (what) => {
     conversation ??= what.para === para && what.de === page.me ? what.conversacion : null;
     return what.conversacion === conversation;
   };
-  let told = 0;
-  let reading;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ let reading;
   const looking = () => document.visibilityState === "visible" && document.hasFocus() && lines.atEnd;
   /** Opening is not reading: the end of the thread has to be looked at for a moment. */
   const tellRead = () => {
     clearTimeout(reading);
-    reading = setTimeout(() => {
-      const seq = lines.last;
-      if (!looking() || !conversation || seq <= told) return;
-      told = seq;
-      client.read(conversation, seq);
-    }, READ_AFTER);
+    reading = setTimeout(() => looking() && conversation && client.read(conversation, lines.last), READ_AFTER);
   };
 
-  client.addEventListener("message", ({ detail }) => {
-    if (!concerns(detail)) return;
-    lines.add(detail);
-    if (!ours(detail.de)) showTyping("");
+  client.on("message", (message) => {
+    if (!concerns(message)) return;
+    lines.add(message);
+    if (!ours(message.de)) showTyping("");
     tellRead();
   });
-  client.addEventListener("outgoing", ({ detail }) => {
-    outgoing.set(detail.id, detail);
-    lines.outgoing(detail, page.me);
-  });
-  client.addEventListener("erased", ({ detail }) => concerns(detail) && lines.erase(detail.seq));
-  client.addEventListener("read", ({ detail }) => concerns(detail) && !ours(detail.de) && lines.read(detail.seq));
-  client.addEventListener("connection", ({ detail }) => {
-    if (detail === "online") {
-      told = 0;
-      tellRead();
-    }
-  });
+  client.on("outgoing", (outgoing) => outgoing.para === para && lines.outgoing(outgoing, page.me));
+  client.on("removed", ({ id }) => lines.remove(id));
+  client.on("erased", (what) => concerns(what) && lines.erase(what.seq));
+  client.on("read", (what) => concerns(what) && !ours(what.de) && lines.read(what.seq));
   for (const type of ["focus", "pointerdown"]) window.addEventListener(type, tellRead);
   document.addEventListener("visibilitychange", tellRead);
   $("log").addEventListener("scroll", tellRead, { passive: true });
+  for (const outgoing of client.outbox) if (outgoing.para === para) lines.outgoing(outgoing, page.me);
 
   const typing = $("typing");
-  let typingEnds;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ let typingEnds;
+  /** @param {string} text */
   function showTyping(text) {
     clearTimeout(typingEnds);
     if (typing) typing.textContent = text;
     if (text) typingEnds = setTimeout(() => showTyping(""), TYPING_FOR);
   }
-  client.addEventListener("typing", ({ detail }) => {
-    if (concerns(detail)) showTyping(say("{name} is writing…", { name: page.names[detail.de] ?? detail.de }));
+  client.on("typing", (what) => {
+    if (concerns(what)) showTyping(say("{name} is writing…", { name: page.names[what.de] ?? what.de }));
   });
 
   if ($("composer")) compose();
@@ -99,12 +137,13 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
   function compose() {
     const form = $("composer");
     const text = $("text");
-    const draft = `draft:${page.me}:${para}`;
-    text.value = localStorage.getItem(draft) ?? "";
+    const draft = draftOf(page.me, para);
+    /** Ids of what was written on this page. @type {Set<string>} */ const written = new Set();
+    text.value = draft.text;
     const fit = () => {
       text.rows = Math.min(8, text.value.split("\n").length);
     };
-    const keep = () => (text.value ? localStorage.setItem(draft, text.value) : localStorage.removeItem(draft));
+    const keep = () => (draft.text = text.value);
     let said = 0;
     text.addEventListener("input", () => {
       fit();
@@ -112,21 +151,22 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
       $("composer-problem").textContent = "";
       if (text.value && Date.now() - said > TYPING_EVERY && client.typing(para)) said = Date.now();
     });
-    text.addEventListener("keydown", (event) => {
+    text.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
         event.preventDefault();
         form.requestSubmit();
       }
     });
-    form.addEventListener("submit", (event) => {
+    form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       submit();
     });
     $("send-anyway").addEventListener("click", submit);
-    client.addEventListener("overtaken", ({ detail }) => {
-      outgoing.delete(detail.outgoing.id);
-      lines.remove(detail.outgoing.id);
-      if (!text.value) text.value = detail.outgoing.mensaje;
+    // What was overtaken goes back to where it was written, if there is room for it.
+    client.on("outgoing", ({ id, state, codigo, mensaje }) => {
+      if (state !== "failed" || codigo !== "hay_novedades" || !written.has(id) || text.value) return;
+      client.discard(id);
+      text.value = mensaje;
       fit();
       keep();
       $("news").hidden = false;
@@ -142,7 +182,8 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
         $("composer-problem").textContent = say("The message is too long: 4,000 characters fit.");
         return;
       }
-      client.send({ para, mensaje, ...(guard && !client.pending && { visto: lines.last }) });
+      const waiting = client.outbox.some((one) => one.para === para && one.state === "sending");
+      written.add(client.send({ para, mensaje, visto: guard && !waiting ? lines.last : undefined }).id);
       text.value = "";
       fit();
       keep();

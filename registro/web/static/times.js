@@ -3,6 +3,7 @@ import { say } from "./texts.js";
 
 const language = document.documentElement.lang || "es";
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+/** @param {Intl.DateTimeFormatOptions} options */
 const format = (options) => new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
 const clock = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const long = format({ weekday: "long", day: "numeric", month: "long" });
@@ -17,6 +18,7 @@ export const dayKey = (date) => key.format(date);
 /** 14:05 @param {Date} date */
 export const time = (date) => clock.format(date);
 
+/** @param {Date} date */
 const daysAgo = (date) =>
   Math.round((Date.parse(dayKey(new Date())) - Date.parse(dayKey(date))) / 86_400_000);
 

@@ -1,45 +1,29 @@
-"""python-socketio and python-engineio, adapted: everything that replaces a part of theirs is here.
-
-Written against python-socketio 5.18 and python-engineio 4.15; the comments name what it changes:
-
-- JSON by orjson, with the standard library where orjson refuses (lone surrogates).
-- Long polls may bring as many packets as fit into 1 MiB; theirs drops all after the sixteenth.
-- What cannot be decoded, or is too large in one piece or in several, closes the connection; theirs
-  answers 200 and goes on, or gathers it all.
-- An upgrade to websocket that fails leaves the long poll working.
-- A client's own `connect` and `disconnect` packets never reach the handlers of those names.
-- Events of one client are handled in the order sent; an answer that takes time (a commit) is
-  awaited apart, so that neither pongs nor later events wait for it.
-- A transport whose client was refused, or does not join the namespace in time, is closed.
-- An event for a room is encoded once and queued; theirs starts a task for every recipient.
-"""
+"""Socket.IO: who is there, what they say, and what they are sent."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import engineio
-import engineio.packet
-import orjson
 import socketio
-from engineio.async_drivers.sanic import WebSocket
-from engineio.packet import packet_names
 from engineio.payload import Payload
-from sanic import Request, text
+from sanic import Request
 from sanic.exceptions import PayloadTooLarge
 
 from registro.errors import Refused
+from registro.web.transport.cluster import Cluster
+from registro.web.transport.codec import Json
+from registro.web.transport.engine import Engine, Message, Transport, abort
+from registro.web.transport.rooms import Manager
+from registro.web.transport.websocket import MAX_FRAME
 
 log = logging.getLogger(__name__)
-
-MAX_FRAME = 1 << 20
-"""Bytes in one frame or one POST."""
 
 MAX_ATTACHMENTS = 10
 """Pieces of bytes that one event may have. No event of ours takes any."""
@@ -52,116 +36,19 @@ REFUSAL_GRACE = 1
 
 _NOBODY: Mapping[str, str] = MappingProxyType({})
 
-Answer = Mapping[str, Any] | Awaitable[Mapping[str, Any]]
+Acknowledgement = Mapping[str, Any]
+
+
+class Later(NamedTuple):
+    """An acknowledgement that `finish` makes of a future when it is done."""
+
+    future: asyncio.Future[Any]
+    finish: Callable[[asyncio.Future[Any]], Acknowledgement | Awaitable[Acknowledgement]]
+
+
+Answer = Acknowledgement | Awaitable[Acknowledgement] | Later
 Handler = Callable[[str, Any], Awaitable[Answer]]
 """(sid, first argument) → the acknowledgement, or what to await for it."""
-
-
-class Json:
-    """The JSON module that both libraries use."""
-
-    @staticmethod
-    def dumps(value: Any, **_: Any) -> str:
-        try:
-            return orjson.dumps(value).decode()
-        except TypeError:
-            return json.dumps(value, separators=(",", ":"))
-
-    @staticmethod
-    def loads(text: str) -> Any:
-        """Raises ValueError for anything that is not JSON."""
-        try:
-            return orjson.loads(text)
-        except ValueError:
-            pass
-        try:
-            return json.loads(text)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-
-
-class _WebSocket(WebSocket):  # type: ignore[misc]
-    async def __call__(self, environ: Mapping[str, Any]) -> None:
-        """Lets the long poll go on after an upgrade that failed; the original may leave it
-        holding everything back for ever, and sends an HTTP response down the websocket."""
-        try:
-            await super().__call__(environ)
-        except asyncio.CancelledError:
-            pass  # Sanic's word for a websocket that is gone
-        finally:
-            self.handler.__self__.upgrading = False
-
-    async def wait(self) -> Any:
-        """Ends at a frame that is no packet; the original raises, and leaves the session open."""
-        data = await super().wait()
-        if isinstance(data, str) and data[:1] not in _PACKET_TYPES:
-            raise OSError("not a packet of Engine.IO")
-        return data
-
-
-_PACKET_TYPES = frozenset(map(str, range(len(packet_names))))
-
-
-class _Engine(engineio.AsyncServer):  # type: ignore[misc]
-    _async: dict[str, Any]
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._async = self._async | {"websocket": _WebSocket}
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = super().start_background_task(target, *args, **kwargs)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def shutdown(self) -> None:
-        """Ends the pings too, which the original leaves to the loop's end."""
-        await super().shutdown()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def handle_request(self, *args: Any, **kwargs: Any) -> Any:
-        """Closes the session of a POST that does not decode, before the original swallows it, and
-        answers the poll of a client that said goodbye, which the original leaves waiting."""
-        request = args[0]
-        socket = self.sockets.get(request.args.get("sid"))
-        posting = request.method == "POST" and socket is not None
-        if posting and not _decodes(request.body):
-            await abort(self, request.args.get("sid"))
-            return text("The payload cannot be decoded", 400)
-        try:
-            response = await super().handle_request(*args, **kwargs)
-        except KeyError:  # the session ended, and the original does not know it yet
-            response = text("The session has ended", 400)
-        if posting and socket.closed:
-            socket.queue.put_nowait(None)
-        if response is not None and request.transport is None:
-            # Nobody is there to be answered; Sanic takes it as a request that was cut off.
-            raise asyncio.CancelledError
-        return response
-
-    # With this Sanic takes None, what a websocket ends with, for an answer.
-    handle_request.is_websocket = True  # type: ignore[attr-defined]
-
-
-def _decodes(body: bytes) -> bool:
-    try:
-        packets = Payload(encoded_payload=body.decode()).packets
-    except Exception:  # noqa: BLE001 - the original's decoder raises whatever it stumbles over
-        return False
-    return len(body) <= MAX_FRAME and all(p.packet_type < len(packet_names) for p in packets)
-
-
-async def abort(engine: engineio.AsyncServer, eio_sid: str) -> None:
-    """Closes a transport whatever its client does."""
-    socket = engine.sockets.get(eio_sid)
-    if socket is None or socket.closed:
-        return
-    await socket.close(wait=False)
-    socket.queue.put_nowait(None)  # ends the websocket's writer, which then closes the websocket
 
 
 def _check_attachment(packet: socketio.packet.Packet | None, data: Any) -> None:
@@ -195,9 +82,12 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         on_leave: Callable[[str, str], Coroutine[Any, Any, None]],
         failure: Callable[[Exception], Mapping[str, Any]],
         origin_allowed: Callable[[str | None, Mapping[str, Any]], bool],
+        redis_url: str | None = None,
     ) -> None:
         Payload.max_decode_packets = MAX_FRAME  # a process-wide setting of the library
+        self._cluster = None if redis_url is None else Cluster(redis_url)
         super().__init__(
+            client_manager=self._cluster or Manager(),
             async_mode="sanic",
             async_handlers=False,
             json=Json,
@@ -209,13 +99,13 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         )
         self._failure = failure
         self._events: dict[str, Handler] = {}
-        self._answers: set[asyncio.Task[None]] = set()
+        self._unanswered = 0
         self._left = on_leave
         self.on("connect", on_join)
         self.on("disconnect", self._on_disconnect)
 
     def _engineio_server_class(self) -> type[engineio.AsyncServer]:
-        return _Engine
+        return Engine
 
     def attach(self, app: Any, socketio_path: str = "socket.io") -> None:
         """Puts the server on a Sanic application."""
@@ -236,15 +126,31 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         The official client forgets events that one long poll brings together with the end. Who
         has to hear them gets `patience` seconds to fetch them first.
         """
-        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
-        socket = None if eio_sid is None else self.eio.sockets.get(eio_sid)
-        if socket is None:
+        transport = self._transport(sid)
+        if transport is None:
             return
         if patience:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
-                    await socket.queue.join()
-        await abort(self.eio, eio_sid)
+                    await transport.queue.join()
+        await transport.close()
+
+    def _transport(self, sid: str) -> Transport | None:
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
+        return None if eio_sid is None else self.eio.sockets.get(eio_sid)
+
+    def broadcast(
+        self, event: str, payload: Mapping[str, Any], room: str, except_sid: str | None = None
+    ) -> None:
+        """Delivers to a room in this process and, where Redis connects them, in all others."""
+        self.deliver(event, payload, (room,), except_sid=except_sid)
+        if self._cluster is not None:
+            self._cluster.share(event, payload, room)
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """The other processes, where there are any."""
+        return self._cluster
 
     async def close_all(self) -> None:
         """Ends every transport, those without an accepted client, too."""
@@ -277,13 +183,12 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         targets.pop(except_sid, None)  # type: ignore[call-overload]
         if not targets:
             return
-        text = f"{socketio.packet.EVENT}{Json.dumps([event, payload])}"
-        packet = engineio.packet.Packet(engineio.packet.MESSAGE, data=text)
+        packet = Message(f"{socketio.packet.EVENT}{Json.dumps([event, payload])}")
         sockets = self.eio.sockets
         for eio_sid in targets.values():
-            socket = sockets.get(eio_sid)
-            if socket is not None and not socket.closed:
-                socket.queue.put_nowait(packet)
+            transport = sockets.get(eio_sid)
+            if transport is not None and not transport.closed:
+                transport.put(packet)
 
     async def _on_disconnect(self, sid: str, reason: str) -> None:
         await self._left(sid, reason)
@@ -332,7 +237,11 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             return
         answer = await self._answer(sid, data)
         if isinstance(answer, Mapping):
-            await self._acknowledge(eio_sid, id, answer)
+            self._acknowledge(eio_sid, id, answer)
+            return
+        self._unanswered += 1
+        if isinstance(answer, Later):
+            answer.future.add_done_callback(partial(self._finish, eio_sid, id, answer.finish))
         else:
             self.run(self._acknowledge_later(eio_sid, id, answer))
 
@@ -346,21 +255,43 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - one client's event harms nobody else
             return self._failure(error)
 
+    def _finish(
+        self,
+        eio_sid: str,
+        id: int | None,
+        finish: Callable[[asyncio.Future[Any]], Acknowledgement | Awaitable[Acknowledgement]],
+        future: asyncio.Future[Any],
+    ) -> None:
+        try:
+            answer = finish(future)
+        except Exception as error:  # noqa: BLE001
+            answer = self._failure(error)
+        if isinstance(answer, Mapping):
+            self._unanswered -= 1
+            self._acknowledge(eio_sid, id, answer)
+        else:
+            self.run(self._acknowledge_later(eio_sid, id, answer))
+
     async def _acknowledge_later(
-        self, eio_sid: str, id: int | None, answer: Awaitable[Mapping[str, Any]]
+        self, eio_sid: str, id: int | None, answer: Awaitable[Acknowledgement]
     ) -> None:
         try:
             result = await answer
         except Exception as error:  # noqa: BLE001
             result = self._failure(error)
-        await self._acknowledge(eio_sid, id, result)
+        finally:
+            self._unanswered -= 1
+        self._acknowledge(eio_sid, id, result)
 
-    async def _acknowledge(self, eio_sid: str, id: int | None, answer: Mapping[str, Any]) -> None:
-        if id is not None and eio_sid in self.eio.sockets:
-            packet = self.packet_class(socketio.packet.ACK, namespace="/", id=id, data=[answer])
-            await self._send_packet(eio_sid, packet)
+    def _acknowledge(self, eio_sid: str, id: int | None, answer: Acknowledgement) -> None:
+        transport = None if id is None else self.eio.sockets.get(eio_sid)
+        if transport is not None and not transport.closed:
+            transport.put(Message(f"{socketio.packet.ACK}{id}{Json.dumps([answer])}"))
+
+    async def answered(self) -> None:
+        """Returns when every event that was heard has been answered."""
+        while self._unanswered:  # noqa: ASYNC110 - at the server's end only
+            await asyncio.sleep(0.01)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._answers.add(task)  # the loop holds tasks weakly
-        task.add_done_callback(self._answers.discard)
+        self.eio.run(work)
