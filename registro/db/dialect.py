@@ -106,9 +106,10 @@ class Dialect(Protocol):
     bulk: ClassVar[tuple[str, ...]]
     """Statements for a connection that is going to write much that can be made again."""
 
-    def process_lock(self, name: str) -> str | None:
-        """A query that gives 1 when it took a lock that its connection keeps until it is closed,
-        0 when another has it; None where a file has to do (see `lock`)."""
+    def process_lock(self, name: str) -> tuple[str, str] | None:
+        """Queries that take and release a lock which ends with its connection, too; the first gives
+        1 when it has it, 0 when another had it for a second. None where a file has to do (see
+        `lock`)."""
 
     emptying: ClassVar[Emptying | None]
     """For tables that are to be dropped, where dropping a large one at once would keep others from
@@ -230,7 +231,7 @@ class SQLite:
     def table_exists(self) -> str:
         return "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name"
 
-    def process_lock(self, name: str) -> str | None:
+    def process_lock(self, name: str) -> tuple[str, str] | None:
         return None
 
     def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
@@ -396,9 +397,9 @@ class MySQL:
             " WHERE table_schema = DATABASE() AND table_name = :name"
         )
 
-    def process_lock(self, name: str) -> str | None:
-        # A server takes a moment to notice that a holder has gone.
-        return f"SELECT GET_LOCK(CONCAT('registro.{name}.', LEFT(DATABASE(), 40)), 1)"
+    def process_lock(self, name: str) -> tuple[str, str] | None:
+        lock = f"CONCAT('registro.{name}.', LEFT(DATABASE(), 40))"
+        return f"SELECT GET_LOCK({lock}, 1)", f"SELECT RELEASE_LOCK({lock})"
 
     def rename_tables(self, names: Sequence[tuple[str, str]]) -> list[str]:
         return ["RENAME TABLE " + ", ".join(f"{old} TO {new}" for old, new in names)]

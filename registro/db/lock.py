@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
 from registro.db.connection import DatabaseConnection
-from registro.errors import InProgress
+from registro.errors import InProgress, StoreError
 
 
 @asynccontextmanager
@@ -18,14 +18,19 @@ async def alone(url: str, name: str) -> AsyncIterator[None]:
     another task, has it."""
     connection = await DatabaseConnection(url).open()
     try:
-        query = connection.dialect.process_lock(name)
-        if query is None:
+        queries = connection.dialect.process_lock(name)
+        if queries is None:
             with _file_lock(Path(f"{unquote(url.removeprefix('sqlite:///'))}.{name}"), name):
                 yield
-        elif await connection.fetch_value(query) != 1:
+            return
+        take, release = queries
+        if await connection.fetch_value(take) != 1:
             raise InProgress(_message(name))
-        else:
+        try:
             yield
+        finally:
+            with suppress(StoreError):  # a connection that is gone holds nothing
+                await connection.execute(release)
     finally:
         await connection.close()
 

@@ -141,6 +141,9 @@ async def rebuild(
     """
     async with lock.alone(url, LOCK), AsyncExitStack() as stack:
         opened = [await _opened(stack, url) for _ in range(3)]
+        if (await reader.head(opened[0])).folded == reader.SWITCHING:
+            # A switch was interrupted: nobody knows which tables are of which version.
+            projections = list(dict.fromkeys((*registry.INLINE, *projections)))
         return await _Rebuild(opened, projections, progress).run()
 
 
@@ -163,6 +166,7 @@ class _Rebuild:
         self._source, self._target, self._head = connections
         self._projections = projections
         self._progress = progress
+        self._folded_before: str | None = None
         self._generations: dict[str, int] = {}
         self._names: dict[Table, str] = {}
         self._builder = Builder(projections, self._names.__getitem__)
@@ -171,6 +175,7 @@ class _Rebuild:
         started = time.monotonic()
         for statement in self._target.dialect.bulk:
             await self._target.execute(statement)
+        self._folded_before = (await reader.head(self._source)).folded
         known = await _known(self._source)
         for projection in self._projections:
             before = known.get(projection.name)
@@ -239,8 +244,7 @@ class _Rebuild:
         When the versions change, no program may append in between, should this one die there: the
         head says so first.
         """
-        before = (await reader.head(self._head)).folded
-        after = await self._folded_after()
+        before, after = self._folded_before, self._folded_after()
         if after != before:
             await self._announce(reader.SWITCHING)
         try:
@@ -281,7 +285,7 @@ class _Rebuild:
         return self._target.dialect.rename_tables(names)
 
     async def _note(self, connection: Connection) -> None:
-        folded = await self._folded_after()
+        folded = self._folded_after()
         for projection in self._projections:
             generation = self._generations[projection.name]
             await runner.note(connection, projection, generation, self._builder.position)
@@ -289,14 +293,12 @@ class _Rebuild:
             await self._forget_strangers(connection)
         await runner.note_folded(connection, folded)
 
-    async def _folded_after(self) -> str:
+    def _folded_after(self) -> str:
         """What appending programs have to fold once this is in place: what this program folds,
         where it built all of that; else what there was, too."""
         if set(registry.INLINE) <= set(self._projections):
             return registry.FOLDED
-        versions = {name: known.version for name, known in (await _known(self._source)).items()}
-        versions |= {projection.name: projection.version for projection in self._projections}
-        return registry.kept_inline(versions)
+        return registry.folded_with(self._folded_before, self._projections)
 
     async def _forget_strangers(self, connection: Connection) -> None:
         """Projections of a newer version of Registro are not kept any more after a way back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from registro.projections import (
     activity,
@@ -41,6 +41,16 @@ def _folded(versions: Mapping[str, int]) -> str:
 
 FOLDED = _folded({projection.name: projection.version for projection in INLINE})
 """What the head row has to say of the projections for this program to append."""
+
+
+def folded_with(folded: str | None, projections: Iterable[Projection]) -> str:
+    """What the head row says, which says `folded` now, once these projections are in place."""
+    versions: dict[str, int] = {}
+    for one in filter(None, (folded or "").split(", ")):
+        name, _, version = one.rpartition(" ")
+        versions[name] = int(version)
+    versions |= {one.name: one.version for one in projections if one in INLINE}
+    return _folded(versions)
 
 
 def kept_inline(versions: Mapping[str, int]) -> str:

@@ -20,7 +20,7 @@ SESSIONS = Table(
         Column("reason", "ascii", null=True),
     ),
     key=("id",),
-    indexes=(Index(("session_key",), unique=True), Index(("user_id", "started_at"))),
+    indexes=(Index(("session_key",)), Index(("user_id", "started_at"))),
 )
 """`id` is that of the session's stream, which stays known when the payload with the key was erased.
 A token that was minted elsewhere has a row only once it was revoked; it never started here."""
