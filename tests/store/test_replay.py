@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from registro.db.connection import DatabaseConnection
 from registro.errors import CorruptLog, Outdated
@@ -18,14 +22,15 @@ from registro.events import reader, store
 from registro.events.record import parse_rfc3339, rfc3339, to_line
 from registro.events.store import draft
 from registro.events.verify import verify
-from registro.projections import registry, runner
+from registro.projections import generations, registry, runner
 from registro.services import replay
 from registro.services.replay import ExportSource
 from tests.conftest import SECRET
 from tests.store.test_cli import Shell
 from tests.store.test_rebuild import erase, messages
 from tests.support import logs
-from tests.support.histories import registrations
+from tests.support.databases import DatabaseServers
+from tests.support.histories import History, histories, registrations
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -277,3 +282,38 @@ def test_a_replay_is_served_on_this_machine_alone(desk: Shell) -> None:
 def test_a_file_that_is_no_replay_is_not_served(desk: Shell) -> None:
     refused = desk.run("serve", "--replay", f"{desk.folder}/registro.db", expect=2)
     assert "is not a replay: expected a file that `registro replay` made" in refused
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mysql", "mariadb"])
+def test_live_equals_rebuilt_equals_replayed(
+    kind: str, database_servers: DatabaseServers, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    @hypothesis_settings(max_examples=4, deadline=None)
+    @given(histories(), st.lists(st.integers(1, 40), max_size=6, unique=True))
+    def check(history: History, erased: list[int]) -> None:
+        folder = tmp_path_factory.mktemp("equal")
+        url = f"sqlite:///{folder}/live.db"
+        if kind != "sqlite":
+            url = database_servers.new_database(kind)
+        asyncio.run(compare(url, folder, history, erased))
+
+    check()
+
+
+async def compare(url: str, folder: Path, history: History, erased: list[int]) -> None:
+    connection = await logs.open_database(url)
+    try:
+        await logs.record(connection, history)
+        await erase(connection, erased)
+        live = await logs.dump(connection)
+        await generations.rebuild(url, registry.ALL)
+        assert await logs.dump(connection) == live
+        async with replay.database(url) as source:
+            await replay.make(source, folder / "replay.db")
+    finally:
+        await connection.close()
+    shown = await opened(folder / "replay.db")
+    try:
+        assert await logs.dump(shown) == live
+    finally:
+        await shown.close()
