@@ -50,6 +50,7 @@ class Network:
         """Ends all faults; what is frozen moves on."""
         for link in self.links:
             link.heal()
+            link.lose(None)
 
     def _call(self, function: Callable[[], object]) -> None:
         self._loop.call_soon_threadsafe(function)
@@ -110,13 +111,14 @@ class Link:
         """Resets all connections."""
         self._call(self._cut)
 
-    def lose(self, answer: bytes) -> None:
-        """Cuts all connections instead of passing the next bytes from the server that contain
-        `answer`: the server has done it, and the client does not know."""
+    def lose(self, answer: bytes | None) -> None:
+        """Cuts all connections, once, instead of passing the next bytes from the server that contain
+        `answer`: the server has done it, and the client does not know. None: no more."""
         self._loses = answer
 
     def heal(self) -> None:
-        self._refuses, self._delay, self._rate, self._loses = False, 0.0, 0, None
+        """Ends what does not end by itself."""
+        self._refuses, self._delay, self._rate = False, 0.0, 0
         self._call(self._flows.set)
 
     # Inside

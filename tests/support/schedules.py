@@ -93,7 +93,7 @@ def _network(dice: random.Random, seconds: float, stage: Stage) -> list[Action]:
         )[0]
         more = {"delay": (dice.uniform(0.02, 0.3),), "slow": (dice.randrange(500, 5000),)}
         actions.append(Action(at, fault, (link, *more.get(fault, ()))))
-        if fault != "cut":
+        if fault not in ("lose", "cut"):
             actions.append(Action(at + dice.uniform(0.5, 3), "heal", (link,)))
     return actions
 
