@@ -61,8 +61,7 @@ def serve(
     elif workers == 1:
         app().run(settings, _listen(settings, host, first))
     else:
-        # With port 0 each takes a free one.
-        ports = [first and first + number for number in range(workers)]
+        ports = [first + number if first else _free(settings, host) for number in range(workers)]
         listeners = [_listen(settings, host, number) for number in ports]
         asyncio.run(app().prepare(settings, listeners))
         watch(settings, listeners)
@@ -92,6 +91,13 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _free(settings: Settings, host: str | None) -> int:
+    """The number of a free port. A socket that is bound to 0 would lose its port when its worker
+    dies (`workers`)."""
+    with _listen(settings, host, 0) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _listen(settings: Settings, host: str | None, port: int) -> socket.socket:

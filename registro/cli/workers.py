@@ -7,6 +7,7 @@ same socket; when the watching process is gone, the workers end too.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -56,6 +57,7 @@ class _Worker:
             if code is None:
                 return
             self._process = None
+            self._refuse()
             if now - self._started > STEADY:
                 self._pause = 0.5
             self._next = now + self._pause
@@ -67,6 +69,12 @@ class _Worker:
             self._pause = min(LONGEST_PAUSE, self._pause * 2)
         elif now >= self._next:
             self.start()
+
+    def _refuse(self) -> None:
+        """Has newcomers refused until the next process listens, so that the proxy asks another
+        worker. The socket is ours, too: it would take them in, and let them wait."""
+        with contextlib.suppress(OSError):  # nobody has listened yet
+            self._listener.shutdown(socket.SHUT_RDWR)
 
     def stop(self) -> None:
         if self._process is not None:
