@@ -88,13 +88,12 @@ class World:
 
     def begin(self) -> None:
         """Users have written to everybody they write to: the conversations are there."""
-        url = self._url(0)
-        for browser in self.browsers:
-            if browser.user in ADMINS:
-                continue
-            tab = self.tabs.open(browser, url)
-            for recipient in dict.fromkeys(RECIPIENTS[browser.user]):
-                self._write(tab, recipient)
+        writers = [browser for browser in self.browsers if browser.user not in ADMINS]
+        pages = [self.tabs.open(browser, self._url(0)) for browser in writers]
+        until(self.tabs.idle, "everybody to be known", 30)
+        for page in pages:
+            for recipient in dict.fromkeys(RECIPIENTS[page.browser.user]):
+                self._write(page, recipient)
         until(self.tabs.idle, "everybody to have written", 30)
         for tab in self.tabs.opened:
             self.tabs.close(tab)
