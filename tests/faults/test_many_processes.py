@@ -16,6 +16,7 @@ from __future__ import annotations
 import http.client
 import re
 import signal
+import ssl
 import statistics
 import time
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from tests.support.clients import Client, Clients, until
 from tests.support.databases import DatabaseServers
 from tests.support.delivery import Log, all_shown
 from tests.support.fleet import Fleet
-from tests.support.nginx import Nginx
+from tests.support.nginx import Nginx, make_certificate
 from tests.support.redis import RedisServer
 from tests.support.server import Server
 from tests.support.tabs import Tab, Tabs
@@ -89,7 +90,13 @@ def tabs() -> Iterator[Tabs]:
 
 
 def get(nginx: Nginx, path: str, **headers: str) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", nginx.port, timeout=10)
+    if nginx.certificate is None:
+        connection = http.client.HTTPConnection("127.0.0.1", nginx.port, timeout=10)
+    else:
+        context = ssl.create_default_context(cafile=str(nginx.certificate))
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", nginx.port, timeout=10, context=context
+        )
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
@@ -99,13 +106,18 @@ def get(nginx: Nginx, path: str, **headers: str) -> http.client.HTTPResponse:
         connection.close()
 
 
-def new_route(nginx: Nginx) -> str:
-    """The cookie that a page gives a browser which has none."""
+def route_cookie(nginx: Nginx) -> str:
+    """The cookie that a page sets for a browser which has none."""
     cookies = get(nginx, "/login").headers.get_all("Set-Cookie") or []
-    [route] = [cookie for cookie in cookies if cookie.startswith("registro_route=")]
-    match = re.fullmatch(r"registro_route=([0-9a-f]{32}); Path=/; HttpOnly; SameSite=Lax", route)
-    assert match is not None, route
-    return match[1]
+    [cookie] = [cookie for cookie in cookies if cookie.startswith("registro_route=")]
+    return cookie
+
+
+def new_route(nginx: Nginx) -> str:
+    cookie = route_cookie(nginx)
+    route = re.fullmatch(r"registro_route=([0-9a-f]{32}); Path=/; HttpOnly; SameSite=Lax", cookie)
+    assert route is not None, cookie
+    return route[1]
 
 
 def processes(server: Server, users: set[str]) -> dict[str, str]:
@@ -181,6 +193,18 @@ def test_what_clients_say_about_forwarding_is_not_believed(nginx):
     assert own.status == 200
     forged = {"X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
     assert get(nginx, HANDSHAKE, Origin="https://evil.example", **forged).status == 400
+
+
+def test_the_lines_for_tls_are_right(fleet, node, tmp_path):
+    certificate = tmp_path / "certificate.pem"
+    make_certificate(certificate)
+    with Nginx(tmp_path / "nginx", fleet.ports, certificate) as nginx:
+        assert route_cookie(nginx).endswith("; SameSite=Lax; Secure")
+        headers = {"Cookie": f"token={fleet.servers[0].token(name())}", "Origin": nginx.url}
+        client = node.open(nginx.url, "upgrade", extraHeaders=headers, rejectUnauthorized=False)
+        assert client.connected().say("admin", "hola")["ok"]
+        client.close()
+        client.closed()
 
 
 # Redis
