@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -77,7 +78,7 @@ class World:
         self._threads = [ThreadPoolExecutor(1) for _ in servers]  # an end waits for a start
         self._done: list[Future[object]] = []
         self._open: dict[int, Tab] = {}
-        self._last: dict[Browser, dict[str, list[Message]]] = {}
+        self._left: defaultdict[Browser, list[Tab]] = defaultdict(list)
         self._count = 0
         self.browsers = [
             tabs.browser(user, servers[0].token(user, "admin" if user in ADMINS else "user"))
@@ -131,13 +132,12 @@ class World:
     def open(
         self, tab: int, browser: int, transport: str, link: int, route: str | None, again: bool
     ) -> None:
-        """A page, with what the last one of this browser showed; else as it was at the start."""
+        """A page: one that was left, opened again, or else as it was at the start."""
         who = self.browsers[browser]
         who.route = route
-        first = self.start_of.messages if who.user in ADMINS else {}
-        following = self._last.get(who, first) if again else first
-        url = self._url(link)
-        self._open[tab] = self.tabs.open(who, url, transport, following=following)
+        left = self._left[who]
+        view = self.tabs.leave(left.pop()) if again and left else self._first(who.user)
+        self._open[tab] = self.tabs.open(who, self._url(link), transport, view=view)
 
     def close(self, tab: int) -> None:
         self._end(tab, self.tabs.close)
@@ -210,6 +210,11 @@ class World:
 
     # Inside
 
+    def _first(self, user: str) -> dict[str, list[Message]]:
+        """What a page shows at first: nothing, but an admin's follows all conversations."""
+        followed = self.start_of.messages if user in ADMINS else {}
+        return {name: list(messages) for name, messages in followed.items()}
+
     def _url(self, link: int) -> str:
         return f"http://127.0.0.1:{self.network.links[link].port}"
 
@@ -221,7 +226,7 @@ class World:
     def _end(self, tab: int, end: Callable[[Tab], None]) -> None:
         page = self._open.pop(tab)
         end(page)
-        self._last[page.browser] = page.view
+        self._left[page.browser].append(page)
 
     def _let(self, server: int, work: Callable[[], object]) -> None:
         self._done.append(self._threads[server].submit(work))

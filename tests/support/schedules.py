@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,6 +13,9 @@ FAULT_PAUSE = 0.7
 """Seconds between two faults of the network, on average."""
 OUTAGE_PAUSE = 12.0
 """Seconds between two ends of one server process, on average."""
+
+NEW = 60
+"""Seconds in which every other page is new; later fewer are, for a new page reads all there is."""
 
 
 class Action(NamedTuple):
@@ -47,14 +51,16 @@ def _people(dice: random.Random, seconds: float, stage: Stage) -> list[Action]:
     """They write most of the time, and open, close and lose pages."""
     actions: list[Action] = []
     tabs: dict[int, int] = {}
+    numbers = itertools.count()
     at = 0.0
 
     def open_tab(browser: int) -> None:
-        tab = len([action for action in actions if action.what == "open"])
+        tab = next(numbers)
         tabs[tab] = browser
         transport = dice.choice(["upgrade", "upgrade", "websocket", "polling"])
         where = dice.randrange(stage.links), f"{dice.getrandbits(128):032x}"
-        actions.append(Action(at, "open", (tab, browser, transport, *where, dice.random() < 0.5)))
+        again = dice.random() > 0.5 * min(1, NEW / max(at, 1))
+        actions.append(Action(at, "open", (tab, browser, transport, *where, again)))
 
     def end_tab(what: str) -> int:
         tab = dice.choice(sorted(tabs))

@@ -132,6 +132,7 @@ const commands = {
   close({ tab }) {
     tabs.get(tab).close();
     tabs.delete(tab);
+    report(tab, "closed"); // nothing comes after it
   },
 
   // Ends without a word to the server, as a browser that is killed. (A long poll that is open is

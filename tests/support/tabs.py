@@ -55,13 +55,15 @@ class Browser:
 
 @dataclass(eq=False)
 class Tab:
-    """An open page. `view` has the messages that it shows, by conversation."""
+    """A page. `view` has the messages that it shows, by conversation; it is `closed` when nothing
+    more comes into it."""
 
     number: int
     browser: Browser
     transport: str
     view: dict[str, list[Message]]
     open: bool = True
+    closed: bool = False
     connections: list[str] = field(default_factory=list)
     presence: dict[str, bool] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -122,10 +124,10 @@ class Tabs:
         url: str,
         transport: str = "upgrade",
         *,
-        following: Mapping[str, list[Message]] | None = None,
+        view: dict[str, list[Message]] | None = None,
     ) -> Tab:
-        """Opens a page that shows what is in `following` already, and starts to connect."""
-        view = {name: list(messages) for name, messages in (following or {}).items()}
+        """Opens a page that shows what is in `view` already, and starts to connect."""
+        view = {} if view is None else view
         tab = Tab(next(self._numbers), browser, transport, view)
         self.all[tab.number] = tab
         self._command(
@@ -151,6 +153,12 @@ class Tabs:
         """Closes it without a word to the server."""
         tab.open = False
         self._command("vanish", tab)
+
+    def leave(self, tab: Tab) -> dict[str, list[Message]]:
+        """What a page showed when it was closed, for another that takes its place."""
+        self.wait(lambda: tab.closed, "a page to be closed")
+        view, tab.view = tab.view, {}
+        return view
 
     # What happened
 
@@ -186,7 +194,7 @@ class Tabs:
             fields = json.loads(line)
             with self._changed:
                 tab = self.all[fields["tab"]]
-                getattr(self, f"_{fields['what']}_came")(tab, fields["data"])
+                getattr(self, f"_{fields['what']}_came")(tab, fields.get("data"))
                 self._changed.notify_all()
 
     def _message_came(self, tab: Tab, data: Mapping[str, Any]) -> None:
@@ -215,6 +223,9 @@ class Tabs:
 
     def _ended_came(self, tab: Tab, data: str) -> None:
         tab.failures.append(f"ended: {data}")
+
+    def _closed_came(self, tab: Tab, _: None) -> None:
+        tab.closed = True
 
     def _state_came(self, _: Tab, data: Mapping[str, Any]) -> None:
         self._states[data["number"]] = data
