@@ -1,9 +1,9 @@
 """Everybody sees what the log has, whatever happens on the way: a randomised test.
 
 People write from the browser's own chat client, close pages, lose them, open others, change their
-network and their process. The network delays, freezes, refuses, cuts, and cuts after a commit and
-before its acknowledgement; processes are killed and stopped; Redis is killed, the database hangs.
-Then everything is well again, and what is left to come has to come by itself:
+network and their process. The network delays, freezes, refuses, swallows, cuts, and cuts after a
+commit and before its acknowledgement; processes are killed and stopped; Redis is killed, the
+database hangs. Then everything is well again, and what is left to come has to come by itself:
 
 - the log has each message once, with every conversation's numbers 1, 2, 3 … and nobody's messages
   out of the order in which they were written, and it verifies;
@@ -53,6 +53,7 @@ RECIPIENTS = {
     for place, user in enumerate(USERS)
 } | dict.fromkeys(ADMINS, USERS)
 LINKS = 4
+TOKEN_SECONDS = 86_400
 REST = 60
 """Seconds in which everything that was written has to be everywhere, once all is well."""
 STALE = 75
@@ -80,10 +81,7 @@ class World:
         self._open: dict[int, Tab] = {}
         self._left: defaultdict[Browser, list[Tab]] = defaultdict(list)
         self._count = 0
-        self.browsers = [
-            tabs.browser(user, servers[0].token(user, "admin" if user in ADMINS else "user"))
-            for user in BROWSERS
-        ]
+        self.browsers = [tabs.browser(user, self._token(user)) for user in BROWSERS]
 
     # How it begins and ends
 
@@ -164,6 +162,9 @@ class World:
     def cut(self, link: int) -> None:
         self.network.links[link].cut()
 
+    def swallow(self, link: int) -> None:
+        self.network.links[link].swallow()
+
     def freeze(self, link: int) -> None:
         self.network.links[link].freeze()
 
@@ -209,6 +210,10 @@ class World:
         self._store.go_on()
 
     # Inside
+
+    def _token(self, user: str) -> str:
+        rol = "admin" if user in ADMINS else "user"
+        return self.servers[0].token(user, rol, exp=int(time.time()) + TOKEN_SECONDS)
 
     def _first(self, user: str) -> dict[str, list[Message]]:
         """What a page shows at first: nothing, but an admin's follows all conversations."""

@@ -47,10 +47,11 @@ class Network:
         self._loop.close()
 
     def heal(self) -> None:
-        """Ends all faults; what is frozen moves on."""
+        """Ends all faults; what is frozen moves on, what gets lost is cut."""
         for link in self.links:
             link.heal()
             link.lose(None)
+            link.cut_swallowed()
 
     def _call(self, function: Callable[[], object]) -> None:
         self._loop.call_soon_threadsafe(function)
@@ -69,13 +70,14 @@ class Link:
         self.port: int = self._listener.getsockname()[1]
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, int] = {}
         self._flows = asyncio.Event()
         self._flows.set()
         self._refuses = False
         self._delay = 0.0
         self._rate = 0
         self._loses: bytes | None = None
+        self._accepted = self._swallowed = 0
         self.refused = self.lost = self.cuts = 0
 
     async def open(self) -> None:
@@ -84,7 +86,7 @@ class Link:
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
-        self._abort()
+        self._cut(self._accepted)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -107,9 +109,18 @@ class Link:
         """Connections stay open, and nothing moves."""
         self._call(self._flows.clear)
 
+    def swallow(self) -> None:
+        """From now on all that is sent over the connections that are open gets lost, and neither
+        side hears of it; new ones are as they should be."""
+        self._swallowed = self._accepted
+
+    def cut_swallowed(self) -> None:
+        """Resets the connections that `swallow` took."""
+        self._call(lambda: self._cut(self._swallowed))
+
     def cut(self) -> None:
         """Resets all connections."""
-        self._call(self._cut)
+        self._call(lambda: self._cut(self._accepted))
 
     def lose(self, answer: bytes | None) -> None:
         """Cuts all connections, once, instead of passing the next bytes from the server that contain
@@ -123,12 +134,11 @@ class Link:
 
     # Inside
 
-    def _cut(self) -> None:
-        self.cuts += len(self._open) // 2
-        self._abort()
-
-    def _abort(self) -> None:
-        for writer in self._open:
+    def _cut(self, last: int) -> None:
+        """Resets the connections up to a number."""
+        writers = [writer for writer, number in self._open.items() if number <= last]
+        self.cuts += len(writers) // 2
+        for writer in writers:
             _reset(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -151,28 +161,37 @@ class Link:
         except OSError:  # the server is being started again
             _reset(writer)
             return
-        self._open |= {writer, up_writer}
+        self._accepted += 1
+        number = self._accepted
+        self._open |= dict.fromkeys((writer, up_writer), number)
         try:
             await asyncio.gather(
-                self._pump(reader, up_writer, answers=False),
-                self._pump(up_reader, writer, answers=True),
+                self._pump(number, reader, up_writer, answers=False),
+                self._pump(number, up_reader, writer, answers=True),
             )
         finally:
             for one in (writer, up_writer):
-                self._open.discard(one)
+                self._open.pop(one, None)
                 one.close()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
+        self,
+        number: int,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        answers: bool,
     ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_PIECE):
                 await asyncio.sleep(self._delay)
                 await self._flows.wait()
+                if number <= self._swallowed:
+                    continue
                 if answers and self._loses is not None and self._loses in data:
                     self._loses = None
                     self.lost += 1
-                    self._cut()
+                    self._cut(self._accepted)
                     return
                 if answers and self._rate:
                     await asyncio.sleep(len(data) / self._rate)

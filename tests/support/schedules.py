@@ -95,11 +95,12 @@ def _network(dice: random.Random, seconds: float, stage: Stage) -> list[Action]:
     while (at := at + dice.expovariate(1 / FAULT_PAUSE)) < seconds:
         link = dice.randrange(stage.links)
         fault = dice.choices(
-            ["lose", "cut", "freeze", "delay", "slow", "refuse"], [35, 20, 15, 10, 10, 10]
+            ["lose", "cut", "swallow", "freeze", "delay", "slow", "refuse"],
+            [35, 15, 5, 15, 10, 10, 10],
         )[0]
         more = {"delay": (dice.uniform(0.02, 0.3),), "slow": (dice.randrange(500, 5000),)}
         actions.append(Action(at, fault, (link, *more.get(fault, ()))))
-        if fault not in ("lose", "cut"):
+        if fault not in ("lose", "cut", "swallow"):
             actions.append(Action(at + dice.uniform(0.5, 3), "heal", (link,)))
     return actions
 
