@@ -179,7 +179,8 @@ class SQLite:
         "SELECT name FROM sqlite_master"
         " WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL",
         "SELECT name FROM pragma_table_info(:name) WHERE pk > 0 ORDER BY pk",
-        "DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name} ORDER BY {key} LIMIT {count})",
+        "DELETE FROM {name} WHERE ({key}) IN"
+        " (SELECT {key} FROM {name} ORDER BY {key} LIMIT {count})",
     )
     # NORMAL: commits reach the disk with the next FULL one, which is at the switch at the latest.
     bulk: ClassVar[tuple[str, ...]] = ("PRAGMA cache_size=-65536", "PRAGMA synchronous=NORMAL")
