@@ -123,8 +123,8 @@ class Link:
         self._call(lambda: self._cut(self._accepted))
 
     def lose(self, answer: bytes | None) -> None:
-        """Cuts all connections, once, instead of passing the next bytes from the server that contain
-        `answer`: the server has done it, and the client does not know. None: no more."""
+        """Cuts all connections, once, instead of passing on the next bytes from the server with
+        `answer` in them: the server has done it, and the client does not know. None: no more."""
         self._loses = answer
 
     def heal(self) -> None:
