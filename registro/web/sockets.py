@@ -63,6 +63,7 @@ class Sockets:
             failure=failures.acknowledgement,
             origin_allowed=self._origin_allowed,
             redis_url=services.settings.redis_url,
+            shared=("escribiendo",),
         )
         self.server.eio.admit = self._admit_transport
         self._live = LiveSockets(self.server, services.nodes)

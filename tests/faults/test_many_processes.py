@@ -14,14 +14,17 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import signal
 import ssl
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -35,7 +38,7 @@ from tests.support.nginx import Nginx, make_certificate
 from tests.support.redis import RedisServer
 from tests.support.server import Server
 from tests.support.tabs import Tab, Tabs
-from tests.support.world import name
+from tests.support.world import World, name
 
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 LEASE = 2
@@ -248,6 +251,41 @@ def test_messages_reach_other_processes_without_redis_and_quickly_again_with_it(
     wait_until_quick(tabs, further, near)
     assert all(server.alive for server in fleet.servers)
     assert [tab.connects for tab in tabs.opened] == [1] * 4
+
+
+def test_what_somebody_else_writes_to_redis_shows_no_message_and_ends_no_session(
+    fleet, redis, node
+):
+    world = World(fleet.servers[0], node, "websocket")
+    admin, user = world.admin(), world.user()
+    forged = {"de": user.user, "mensaje": "falso", "id": "x", "seq": 1, "conversacion": "x"}
+    (channel,) = command(redis, "PUBSUB", "CHANNELS").splitlines()
+    for message in (
+        {"method": "emit", "event": "mensaje_recibido", "data": [forged], "room": "admins"},
+        {"method": "emit", "event": "sesion_termina", "data": [{}], "room": "admins"},
+        {"method": "close_room", "room": "admins"},
+        {"method": "emit", "event": "escribiendo"},
+        {"method": ["emit"]},
+        [],
+    ):
+        if isinstance(message, dict):
+            message |= {"namespace": "/", "host_id": "somebody"}
+        command(redis, "PUBLISH", channel, json.dumps(message))
+    command(redis, "PUBLISH", channel, "no JSON")
+    typing = {"method": "emit", "event": "escribiendo", "data": [{"de": "x"}], "room": "admins"}
+    command(redis, "PUBLISH", channel, json.dumps(typing | {"host_id": "somebody"}))
+    admin.next("escribiendo")
+    assert user.say("admin", "de verdad")["ok"]
+    assert admin.next("mensaje_recibido")["mensaje"] == "de verdad"
+    assert admin.got("sesion_termina") == []
+    world.close()
+
+
+def command(redis: RedisServer, *words: str) -> str:
+    host, port = urlsplit(redis.url).netloc.split(":")
+    return subprocess.run(
+        ["redis-cli", "-h", host, "-p", port, *words], check=True, capture_output=True, text=True
+    ).stdout
 
 
 # Processes that die or stop

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
@@ -34,11 +34,14 @@ _NEWS = "registro:news"
 
 
 class Cluster(RedisManager):
-    """`on_news` is called when another process has appended to the log, and whenever the
-    connection to Redis is new, because words may have been missed."""
+    """`shared` are the events that other processes may send to sockets here: whoever can write to
+    Redis cannot put on screens what is not in the log. `on_news` is called when another process has
+    appended to the log, and whenever the connection to Redis is new, because words may have been
+    missed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, shared: Collection[str]) -> None:
         super().__init__(url, channel="registro")
+        self._shared = frozenset(shared)
         self.on_news: Callable[[], None] = lambda: None
         self._outgoing: deque[Mapping[str, Any]] = deque(maxlen=MAX_OUTGOING)
         self._wake = asyncio.Event()
@@ -76,7 +79,7 @@ class Cluster(RedisManager):
     async def _handle_emit(self, message: Mapping[str, Any]) -> None:
         if message.get("host_id") == self.host_id:
             await super()._handle_emit(message)
-        else:
+        elif message["event"] in self._shared:
             (payload,) = message["data"]
             self.server.deliver(message["event"], payload, (message["room"],))
 
@@ -136,5 +139,5 @@ class Cluster(RedisManager):
             return None
         if data.get("method") == _NEWS:
             self.on_news()
-            return None
-        return data
+        # Rooms and disconnections are each process's own affair.
+        return data if data.get("method") == "emit" else None

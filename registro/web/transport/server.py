@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -72,7 +72,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     `on_join(sid, environ, auth)` accepts a client or raises `socketio.exceptions.
     ConnectionRefusedError`; `on_leave(sid, reason)` is called once for each accepted client.
-    `failure(error)` turns an exception of a handler into an acknowledgement.
+    `failure(error)` turns an exception of a handler into an acknowledgement. `shared` are the
+    events that `broadcast` sends through Redis.
     """
 
     def __init__(
@@ -83,9 +84,10 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         failure: Callable[[Exception], Mapping[str, Any]],
         origin_allowed: Callable[[str | None, Mapping[str, Any]], bool],
         redis_url: str | None = None,
+        shared: Collection[str] = (),
     ) -> None:
         Payload.max_decode_packets = MAX_FRAME  # a process-wide setting of the library
-        self._cluster = None if redis_url is None else Cluster(redis_url)
+        self._cluster = None if redis_url is None else Cluster(redis_url, shared)
         super().__init__(
             client_manager=self._cluster or Manager(),
             async_mode="sanic",
