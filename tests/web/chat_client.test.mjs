@@ -68,7 +68,12 @@ class Socket extends EventTarget {
     this.addEventListener(event, ({ detail }) => listener(detail));
   }
 
+  onAny(listener) {
+    this.any = listener;
+  }
+
   tell(event, detail) {
+    if (!["connect", "disconnect", "connect_error"].includes(event)) this.any();
     this.dispatchEvent(new CustomEvent(event, { detail }));
   }
 
@@ -199,6 +204,33 @@ test("a message whose acknowledgement was lost is not sent again once it was see
   await until(() => client.pending === 0);
   assert.equal(server.said("mensaje_privado").length, 1);
   assert.deepEqual(shown(), ["1"]);
+});
+
+const silence = () => Promise.reject(new Error("operation has timed out"));
+
+test("a connection on which nothing is heard for long is given up", async (t) => {
+  const { client, server, socket } = open(t);
+  await until(() => socket.connected);
+  server.answers.push({ event: "mensaje_privado", answer: silence });
+  say(client, "1");
+  await until(() => client.pending === 0);
+  assert.equal(socket.connects, 2);
+  assert.deepEqual(texts(server), ["1"]);
+});
+
+test("a connection on which something is heard is kept", async (t) => {
+  const { client, server, socket } = open(t);
+  await until(() => socket.connected);
+  server.answers.push({
+    event: "mensaje_privado",
+    answer() {
+      socket.tell("presencia", {});
+      return silence();
+    },
+  });
+  say(client, "1");
+  await until(() => client.pending === 0);
+  assert.equal(socket.connects, 1);
 });
 
 test("what is refused fails, holds up nothing, and is sent or deleted when asked", async (t) => {

@@ -117,6 +117,8 @@ export class ChatClient extends EventTarget {
   /** @type {Set<string>} */ #told = new Set();
   /** The last seq that was read, of each conversation. @type {Map<string, number>} */
   #marks = new Map();
+  /** How often the server was heard. */
+  #heard = 0;
 
   /**
    * @param {{io: typeof import("socket.io-client").io, me: string, seen?: Record<string, number>,
@@ -229,6 +231,7 @@ export class ChatClient extends EventTarget {
 
   #listen() {
     const socket = this.socket;
+    socket.onAny(() => this.#heard++);
     socket.on("connect", () => this.#connected());
     socket.on("disconnect", (reason) => this.#disconnected(reason));
     socket.on("connect_error", (error) => this.#refused(error));
@@ -300,9 +303,14 @@ export class ChatClient extends EventTarget {
    * @param {string} event @param {object} payload @returns {Promise<Answer>} */
   async #ask(event, payload) {
     if (!this.socket.connected) return UNANSWERED; // or the library would send it later, unasked
+    const heard = this.#heard;
     try {
-      return await this.socket.timeout(ACK_TIMEOUT).emitWithAck(event, payload);
+      const answer = await this.socket.timeout(ACK_TIMEOUT).emitWithAck(event, payload);
+      this.#heard++;
+      return answer;
     } catch {
+      // A connection that died on the way without a word is noticed by its pings after 45 seconds only.
+      if (this.socket.connected && heard === this.#heard) this.reconnect();
       return UNANSWERED;
     }
   }
