@@ -62,6 +62,11 @@ class Emptying(NamedTuple):
     delete: str
 
 
+Words = Sequence[Sequence[Sequence[str]]]
+"""What to look for in a full-text column: any of these, each of which is all of those, each of
+which is one or another word."""
+
+
 class Dialect(Protocol):
     """What the rest of `db` needs to know about a kind of database."""
 
@@ -134,6 +139,10 @@ class Dialect(Protocol):
     def create_table(self, table: Table, name: str) -> list[str]:
         """Statements: the table first, then each of its indexes."""
 
+    def having(self, table: Table, wanted: Words, keys: range, limit: int) -> Statement:
+        """A query for those of some keys whose rows have words in the full-text column: the
+        greatest first, at most `limit`."""
+
     def analyze(self, name: str) -> list[str]:
         """Statements after which queries of a table that was just filled are planned by what is in
         it; none where that makes no difference."""
@@ -178,7 +187,10 @@ class SQLite:
     emptying: ClassVar[Emptying | None] = Emptying(
         "SELECT name FROM sqlite_master"
         " WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL",
-        "SELECT name FROM pragma_table_info(:name) WHERE pk > 0 ORDER BY pk",
+        # A table for full-text search has no key but its row id.
+        "SELECT name FROM (SELECT name, pk FROM pragma_table_info(:name) WHERE pk > 0"
+        " UNION ALL SELECT 'rowid', 0 FROM sqlite_master"
+        " WHERE name = :name AND sql LIKE 'CREATE VIRTUAL%') ORDER BY pk",
         "DELETE FROM {name} WHERE ({key}) IN"
         " (SELECT {key} FROM {name} ORDER BY {key} LIMIT {count})",
     )
@@ -276,7 +288,23 @@ class SQLite:
         return None
 
     def create_table(self, table: Table, name: str) -> list[str]:
+        if table.fulltext is not None:
+            # Words are found, not phrases, and nothing is ranked: half the size.
+            options = "detail=none, columnsize=0, tokenize='ascii'"
+            return [f"CREATE VIRTUAL TABLE {name} USING fts5({table.fulltext}, {options})"]
         return _create_table(table, name, self.kinds, " WITHOUT ROWID" if table.clustered else "")
+
+    def having(self, table: Table, wanted: Words, keys: range, limit: int) -> Statement:
+        any_of = [
+            " AND ".join(f"({' OR '.join(either)})" for either in all_of) for all_of in wanted
+        ]
+        words = " OR ".join(f"({one})" for one in any_of)
+        sql = (
+            f"SELECT rowid FROM {table.name} WHERE {table.name} MATCH :words"
+            " AND rowid >= :start AND rowid < :stop ORDER BY rowid DESC LIMIT :limit"
+        )
+        values = {"words": words, "start": keys.start, "stop": keys.stop, "limit": limit}
+        return Statement(sql, values)
 
     def analyze(self, name: str) -> list[str]:
         return []
@@ -443,7 +471,28 @@ class MySQL:
         return None
 
     def create_table(self, table: Table, name: str) -> list[str]:
-        return _create_table(table, name, self.kinds, " ENGINE=InnoDB")
+        if table.fulltext is None:
+            return _create_table(table, name, self.kinds, " ENGINE=InnoDB")
+        # With its ids of documents in place, InnoDB need not copy the table to index it.
+        ids = "FTS_DOC_ID BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"
+        unique = "UNIQUE KEY FTS_DOC_ID_INDEX (FTS_DOC_ID)"
+        definition = _definition(table, name, self.kinds, " ENGINE=InnoDB")
+        return [
+            definition.replace(", PRIMARY KEY", f", {ids}, {unique}, PRIMARY KEY"),
+            f"CREATE FULLTEXT INDEX {name}_{table.fulltext} ON {name} ({table.fulltext})",
+        ]
+
+    def having(self, table: Table, wanted: Words, keys: range, limit: int) -> Statement:
+        any_of = [" ".join(f"+({' '.join(either)})" for either in all_of) for all_of in wanted]
+        words = " ".join(f"({one})" for one in any_of)
+        # MariaDB would now and then rather read the whole table from its end.
+        sql = (
+            f"SELECT rowid FROM {table.name} IGNORE INDEX (PRIMARY)"
+            f" WHERE MATCH ({table.fulltext}) AGAINST (:words IN BOOLEAN MODE)"
+            " AND rowid >= :start AND rowid < :stop ORDER BY rowid DESC LIMIT :limit"
+        )
+        values = {"words": words, "start": keys.start, "stop": keys.stop, "limit": limit}
+        return Statement(sql, values)
 
     def analyze(self, name: str) -> list[str]:
         return [f"ANALYZE TABLE {name}"]

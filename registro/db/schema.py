@@ -35,13 +35,18 @@ class Index:
 class Table:
     """`key` names the columns of the primary key. A `clustered` table is kept in the order of its
     key where the database leaves the choice (SQLite; InnoDB always does): half the size for narrow
-    rows."""
+    rows.
+
+    `fulltext` names a column of ASCII words in which any of them is found (`dialect.having`). Such
+    a table has two columns, the other one is its key, an integer, and its name is `rowid`, because
+    on SQLite the table is one of FTS5 then. Its rows come and go; they are never changed."""
 
     name: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     indexes: tuple[Index, ...] = field(default=())
     clustered: bool = False
+    fulltext: str | None = None
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from registro.projections import (
     conversations,
     messages,
     presence,
+    search,
     sessions,
     subjects,
     users,
@@ -27,7 +28,7 @@ INLINE: tuple[Projection, ...] = (
 )
 """Folded in the transaction that appends: what was acknowledged is on the next page."""
 
-FOLLOWING: tuple[Projection, ...] = (activity.PROJECTION,)
+FOLLOWING: tuple[Projection, ...] = (activity.PROJECTION, search.PROJECTION)
 """Folded a moment later, in transactions of their own, up to a checkpoint of their own."""
 
 ALL = (*INLINE, *FOLLOWING)

@@ -30,6 +30,7 @@ from registro.services.following import Following
 from registro.services.inbox import Inbox
 from registro.services.nodes import Nodes
 from registro.services.people import People
+from registro.services.search import Search
 from registro.services.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Services:
         self.chat = Chat(self.writer, self.readers, self.directory)
         self.inbox = Inbox(self.readers, self.directory)
         self.people = People(self.readers)
+        self.search = Search(self.readers, self.directory)
         self.audit = Audit(self.readers)
         self.checkpoints = Checkpoints(
             self.readers,

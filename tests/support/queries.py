@@ -68,5 +68,7 @@ def _reads_all(row: Any, access: int) -> bool:
 
 
 def _is_scan(detail: str) -> bool:
+    if "VIRTUAL TABLE INDEX" in detail:  # of FTS5: M for words, = for one row
+        return "M" not in detail.rpartition(":")[2] and not detail.endswith("=")
     derived = ("SCAN arm", "SCAN found", "SCAN wanted", "SCAN (", "SCAN CONSTANT")
     return detail.startswith("SCAN") and not detail.startswith(derived)
