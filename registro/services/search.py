@@ -45,7 +45,8 @@ _STATES: Mapping[State, str] = {
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A message that was found. `desk_user` is the user whose conversation with the desk it is in;
-    None for one between others. Times are microseconds since 1970."""
+    None for one between others, and for a user who was erased. Times are microseconds since
+    1970."""
 
     position: int
     conversation: str
@@ -53,6 +54,7 @@ class Hit:
     sender: Person | None
     recipient: Person | None
     desk_user: Person | None
+    to_desk: bool
     text: str
     sent_at: int
 
@@ -115,6 +117,7 @@ class Search:
                 people.get(one.sender),
                 people.get(one.recipient),
                 people.get(one.user_id) if one.kind == "desk" else None,
+                one.recipient == DESK,
                 one.text,
                 one.sent_at,
             )

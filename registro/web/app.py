@@ -29,6 +29,7 @@ from registro.web import (
     pages,
     problems,
     replay,
+    search,
     security,
     views,
 )
@@ -48,7 +49,7 @@ def create(settings: Settings, name: str = "registro") -> App:
     services: Services = app.ctx.services
     app.ctx.sockets = sockets = Sockets(services)
     sockets.server.attach(app)
-    for part in (security, views, problems, assets, login, pages, audit, api, health):
+    for part in (security, views, problems, assets, login, pages, audit, search, api, health):
         part.add_to(app)
 
     @app.before_server_start
@@ -75,7 +76,7 @@ def create_replay(settings: Settings, shown: Replay, name: str = "registro-repla
     app = _new(settings, name)
     app.ctx.replay = replay.Viewer(shown)
     services: Services = app.ctx.services
-    for part in (replay, security, views, problems, assets, pages, audit, api, health):
+    for part in (replay, security, views, problems, assets, pages, audit, search, api, health):
         part.add_to(app)
 
     @app.before_server_start

@@ -69,6 +69,20 @@ _EVENT = {
         "borrado": {"type": "boolean"},
     },
 }
+_FOUND = {
+    "type": "object",
+    "required": ["de", "para", "mensaje", "fecha", "conversacion", "seq", "posicion", "enlace"],
+    "properties": {
+        "de": {"type": "string"},
+        "para": {"type": "string"},
+        "mensaje": {"type": "string"},
+        "fecha": {"type": "string", "format": "date-time"},
+        "conversacion": {"type": "string", "format": "uuid"},
+        "seq": {"type": "integer"},
+        "posicion": {"type": "integer"},
+        "enlace": {"type": "string", "description": "the message in its place"},
+    },
+}
 _TIME = {"type": ["string", "null"], "format": "date-time"}
 _ROW = {
     "type": "object",
@@ -184,6 +198,25 @@ OPERATIONS = [
         },
     ),
     Documented(
+        "/api/buscar",
+        "search",
+        N_("Messages that were searched for, 30 at a time, the newest first"),
+        ("admin",),
+        (
+            Parameter("q", N_("Words and operators, as on the page"), required=True),
+            Parameter("antes", N_("What the answer before gave as `cursor`"), type="integer"),
+        ),
+        {
+            "type": "object",
+            "properties": {
+                "mensajes": _list_of("FoundMessage"),
+                "cursor": {"type": ["integer", "null"]},
+                "buscado_hasta": _TIME,
+                "pendiente_desde": _TIME,
+            },
+        },
+    ),
+    Documented(
         "/api/registro",
         "log",
         N_("Events of the log, 50 at a time, the newest first"),
@@ -225,6 +258,7 @@ def document() -> dict[str, Any]:
                 "MessageRow": _MESSAGE_ROW,
                 "Row": _ROW,
                 "Event": _EVENT,
+                "FoundMessage": _FOUND,
                 "Error": _ERROR,
             },
             "securitySchemes": {"token": {"type": "apiKey", "in": "cookie", "name": "token"}},

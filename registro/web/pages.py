@@ -36,10 +36,10 @@ async def support(request: Request, who: Visitor) -> HTTPResponse:
 
 async def _chat(request: Request, who: Visitor) -> Chat:
     services: Services = request.app.ctx.services
-    before = _before(request)
     if not who.known:
         return Chat([], None, None, _data(who, None, {}))
     row = await services.inbox.row_of(who.person)
+    before = _before(request, row)
     part = await services.inbox.thread(row.conversation, before)
     lines = thread.lines(
         part,
@@ -60,7 +60,7 @@ async def _chat(request: Request, who: Visitor) -> Chat:
 
 async def _inbox(request: Request, who: Visitor) -> Inbox:
     services: Services = request.app.ctx.services
-    before, con = _before(request), request.args.get("con")
+    con = request.args.get("con")
     try:
         page = await services.inbox.list(request.args.get("cursor"))
     except ValueError:
@@ -72,6 +72,7 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         data = _data(who, None, {}, cursor=page.cursor)
         return Inbox(list(page.rows), page.cursor, None, [], None, None, data, con)
     row = await services.inbox.row_of(person)
+    before = _before(request, row)
     part = await services.inbox.thread(row.conversation, before)
     lines = thread.lines(
         part,
@@ -95,11 +96,20 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
     return Inbox(list(page.rows), page.cursor, row, lines, older, newest, data, None)
 
 
-def _before(request: Request) -> int | None:
+AFTER = 20
+"""Messages of a thread that are shown after the one that was asked for."""
+
+
+def _before(request: Request, row: Row) -> int | None:
+    """The seq before which the part of a thread ends that was asked for, by `antes` or by a message
+    that is to be in it; None for its end."""
     try:
-        return number(request.args.get("antes"))
+        before, seq = (number(request.args.get(name)) for name in ("antes", "mensaje"))
     except ValueError:
-        raise BadRequest("`antes` is a number") from None
+        raise BadRequest("`antes` and `mensaje` are numbers") from None
+    if before is None and seq is not None and seq + AFTER < row.last_seq:
+        return seq + AFTER + 1
+    return before
 
 
 def _older(part: Thread, query: str) -> str | None:

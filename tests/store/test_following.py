@@ -72,7 +72,7 @@ async def test_a_rebuild_goes_on_from_where_the_log_ended(
     connection: DatabaseConnection, database_url: str
 ) -> None:
     await logs.record(connection, messages(30))
-    await generations.rebuild(database_url, [ACTIVITY])
+    await generations.rebuild(database_url, registry.FOLLOWING)
     assert await lag(connection) == 0
     rebuilt = await dump_of(connection, lambda table: table.name)
     assert await logs.dump(connection) == rebuilt

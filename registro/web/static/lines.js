@@ -70,13 +70,20 @@ export class Lines {
     this.retry = retry;
     this.discard = discard;
     this.rest = rest;
-    this.toEnd();
+    this.#toTarget() || this.toEnd();
     this.#stayAtEnd();
+  }
+
+  /** Shows the message that the page's address names; whether there is one. */
+  #toTarget() {
+    const target = this.list.querySelector(":target");
+    target?.scrollIntoView({ block: "center" });
+    return Boolean(target);
   }
 
   /** Who sees the end goes on seeing it when notices or a keyboard take room away. */
   #stayAtEnd() {
-    let atEnd = true;
+    let atEnd = this.atEnd;
     this.log.addEventListener("scroll", () => (atEnd = this.atEnd), { passive: true });
     new ResizeObserver(() => atEnd && this.toEnd()).observe(this.log);
   }
