@@ -17,8 +17,9 @@ from registro.projections import folding, registry, storage
 from registro.projections.projection import Projection
 from registro.projections.rows import Rows
 
-PAGE = 500
-"""Events that are folded in one transaction: on SQLite appends wait for it."""
+PAGE = 100
+"""Events that are folded in one transaction: on SQLite appends wait for it, on MySQL the event loop
+while they are folded."""
 
 
 async def lagging(connection: Connection) -> Sequence[Projection]:

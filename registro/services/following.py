@@ -18,6 +18,9 @@ POLL = 0.5
 PAUSE = 5.0
 """Seconds after an error."""
 
+REST = 2
+"""Times as long as a page took, the next one waits: what follows may not slow down what is said."""
+
 
 class Following:
     """Folds what was appended, by whatever process, a page at a time."""
@@ -39,15 +42,17 @@ class Following:
             await self._connection.close()
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
                 folded = await self._fold()
             except StoreError as error:
                 log.error("projections that follow the log stand still: %s", error)
                 await asyncio.sleep(PAUSE)
             else:
-                # Between pages appends get their turn.
-                await asyncio.sleep(0.01 if folded == following.PAGE else self._poll)
+                took = loop.time() - began
+                await asyncio.sleep(REST * took if folded == following.PAGE else self._poll)
 
     async def _fold(self) -> int:
         """One page of each; the largest of them."""
