@@ -104,6 +104,25 @@ CREDENTIAL = Table(
 )
 """Password hashes. Not events: what is in the log stays there."""
 
+PASSWORD_LINK = Table(
+    "password_link",
+    (
+        Column("user_id", "id"),
+        Column("link_hash", "hash"),
+        Column("expires_at", "integer"),
+    ),
+    key=("user_id",),
+    indexes=(Index(("link_hash",), unique=True),),
+)
+"""Links with which people set a password, by their SHA-256: one a person, and good once."""
+
+PREFERENCE = Table(
+    "preference",
+    (Column("user_id", "id"), Column("value", "ascii"), Column("changed_at", "integer")),
+    key=("user_id",),
+)
+"""How people want their pages to look and to call them (`services.preferences`)."""
+
 NODE = Table(
     "node",
     (
@@ -147,7 +166,15 @@ def _find_by_type(dialect: Dialect) -> list[str]:
     return [f"CREATE INDEX log_event_type ON {LOG_EVENT.name} (type)"]
 
 
-MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (_first, _second, _find_by_type)
+def _people(dialect: Dialect) -> list[str]:
+    return [
+        statement
+        for table in (PASSWORD_LINK, PREFERENCE)
+        for statement in dialect.create_table(table, table.name)
+    ]
+
+
+MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (_first, _second, _find_by_type, _people)
 """Migration n is at index n - 1. Those that were released are never changed, only added to."""
 
 

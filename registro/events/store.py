@@ -61,16 +61,23 @@ class Draft(NamedTuple):
     salt: bytes
     commitment: bytes
     expected: int | None
+    given: tuple[tuple[str, int], ...] = ()
 
 
 def draft(
-    stream: str, event: Event, *, id: str | None = None, expected: int | None = None
+    stream: str,
+    event: Event,
+    *,
+    id: str | None = None,
+    expected: int | None = None,
+    given: Mapping[str, int] | None = None,
 ) -> Draft:
     """Prepares an event for `stream` (`kind/uuid`).
 
     `id` makes the append idempotent: the same id again stores nothing and is answered with the
-    stored row. `expected` is the version that the stream must have before. Raises ValueError for
-    a payload that has no canonical form.
+    stored row. `expected` is the version that the stream must have before, and `given` those that
+    other streams must have, because the event was decided on what is in them. Raises ValueError
+    for a payload that has no canonical form.
     """
     if not _STREAM.fullmatch(stream):
         raise ValueError(f"stream {stream!r}: expected a kind, a slash and a UUID")
@@ -85,6 +92,7 @@ def draft(
         salt,
         merkle.commitment(salt, payload),
         expected,
+        tuple((given or {}).items()),
     )
 
 
@@ -235,6 +243,7 @@ async def _append(
 ) -> tuple[list[Outcome], _Left]:
     drafts = [draft for drafts in batch for draft in drafts]
     streams = {draft.stream for draft in drafts}
+    streams |= {stream for draft in drafts for stream, _ in draft.given}
     known = memory.known(streams)
     at, stored, versions = await reader.before(  # 1 and 2
         connection, (draft.id for draft in drafts), streams - known.keys()
@@ -322,9 +331,12 @@ def _place(
             return known
         return Rejected(f"event id {known[0].id} is stored already, others of its append are not")
     for draft in drafts:
-        version = versions.get(draft.stream, 0)
-        if draft.expected is not None and draft.expected != version:
-            return Conflict(draft.stream, draft.expected, version)
+        expected = dict(draft.given)
+        if draft.expected is not None:
+            expected[draft.stream] = draft.expected
+        for stream, version in expected.items():
+            if versions.get(stream, 0) != version:
+                return Conflict(stream, version, versions.get(stream, 0))
     placed = []
     for draft in drafts:
         version = versions[draft.stream] = versions.get(draft.stream, 0) + 1

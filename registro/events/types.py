@@ -48,14 +48,15 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class UserRegistered(Event, frozen=True):
-    """A person is known from now on. `origin` says how they came."""
+    """A person is known from now on. `origin` says how they came, `by` who invited them."""
 
     type: ClassVar[str] = "user:registered"
     user: str
     name: str
     role: Role
-    origin: Literal["form", "command-line", "token", "fixtures", "import"]
+    origin: Literal["form", "command-line", "token", "fixtures", "import", "invitation"]
     imported: Imported | None = None
+    by: str | None = None
 
 
 class UserRoleChanged(Event, frozen=True):
@@ -71,6 +72,17 @@ class UserPasswordChanged(Event, frozen=True):
     """A password was set. Neither it nor its hash is recorded."""
 
     type: ClassVar[str] = "user:password:changed"
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
+class UserPasswordReset(Event, frozen=True):
+    """The password, if there was one, is good for nothing any more: `by` has been given a link with
+    which the person sets another, once. Neither link nor its hash is recorded."""
+
+    type: ClassVar[str] = "user:password:reset"
     by: str
 
     def redacted(self) -> Event:

@@ -29,6 +29,7 @@ from registro.events.types import (
     UserDisabled,
     UserEnabled,
     UserPasswordChanged,
+    UserPasswordReset,
     UserRegistered,
     UserRoleChanged,
 )
@@ -76,9 +77,10 @@ def _session(row: Recorded, event: SessionStarted) -> set[str]:
 
 
 NAMES: Mapping[str, Callable[[Recorded, Any], set[str]]] = {
-    UserRegistered.type: lambda row, event: {_id(row)},
+    UserRegistered.type: lambda row, event: {_id(row), event.by or _id(row)},
     UserRoleChanged.type: lambda row, event: {_id(row), event.by},
     UserPasswordChanged.type: lambda row, event: {_id(row), event.by},
+    UserPasswordReset.type: lambda row, event: {_id(row), event.by},
     UserDisabled.type: lambda row, event: {_id(row), event.by},
     UserEnabled.type: lambda row, event: {_id(row), event.by},
     SessionStarted.type: _session,

@@ -17,7 +17,9 @@ from registro.events import reader
 from registro.events.store import Memory
 from registro.events.writer import Committed, LogWriter
 from registro.projections import generations, registry, runner
+from registro.services import preferences
 from registro.services.accounts import Accounts
+from registro.services.administration import Administration
 from registro.services.audit import Audit
 from registro.services.chat import Chat
 from registro.services.checkpoints import Checkpoints
@@ -28,6 +30,7 @@ from registro.services.evidence import Evidence
 from registro.services.feed import Feed
 from registro.services.following import Following
 from registro.services.inbox import Inbox
+from registro.services.links import PasswordLinks
 from registro.services.nodes import Nodes
 from registro.services.people import People
 from registro.services.search import Search
@@ -59,6 +62,13 @@ class Services:
             self.writer, self.readers, self.directory, self.connection, self.erasures
         )
         self.sessions = Sessions(self.writer, self.readers)
+        self.links = PasswordLinks(
+            self.writer, self.readers, self.directory, self.accounts, self.connection
+        )
+        self.administration = Administration(
+            self.writer, self.readers, self.accounts, self.sessions, self.links
+        )
+        self.preferences = preferences.Store(self.readers, self.connection)
         self.chat = Chat(self.writer, self.readers, self.directory)
         self.inbox = Inbox(self.readers, self.directory)
         self.people = People(self.readers)

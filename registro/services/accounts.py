@@ -60,10 +60,12 @@ class Accounts:
         user: str,
         name: str,
         role: types.Role,
-        origin: Literal["form", "command-line", "token", "fixtures"],
+        origin: Literal["form", "command-line", "token", "fixtures", "invitation"],
         password: str | None = None,
+        *,
+        by: str | None = None,
     ) -> Person:
-        """Makes an account.
+        """Makes an account; `by` is the id of whoever invited the person.
 
         Raises Refused: `datos_invalidos` with `field` (and, for the password, with `reason`: a
         `passwords.Weakness`), or `usuario_existe`; Unavailable.
@@ -72,7 +74,7 @@ class Accounts:
             raise Refused("datos_invalidos", field="user")
         if not is_text(name) or not 1 <= len(name.strip()) <= 200:
             raise Refused("datos_invalidos", field="name")
-        hashed = None if password is None else await self._hash(password, user, name)
+        hashed = None if password is None else await self.hash(password, user, name)
         if await self._directory.by_user(user) is not None:
             raise Refused("usuario_existe")
         if await self._erasures.was_erased(user):
@@ -82,7 +84,7 @@ class Accounts:
             # First the hash, which nobody can use without the event: the other way round a crash
             # between the two would leave an account that nobody can log in to.
             await self._store_hash(person.id, hashed=hashed)
-        event = types.UserRegistered(user=user, name=person.name, role=role, origin=origin)
+        event = types.UserRegistered(user=user, name=person.name, role=role, origin=origin, by=by)
         try:
             await self._writer.append(draft(f"user/{person.id}", event, expected=0))
         except Rejected:
@@ -92,13 +94,13 @@ class Accounts:
 
     async def set_password(self, person: Person, password: str, by: str) -> None:
         """Sets a password. Raises Refused `datos_invalidos`, as `register` does."""
-        hashed = await self._hash(password, person.user, person.name)
+        hashed = await self.hash(password, person.user, person.name)
         await self._writer.append(draft(f"user/{person.id}", types.UserPasswordChanged(by=by)))
         await self._store_hash(person.id, hashed=hashed)
 
     async def set_demo_password(self, user_ids: Sequence[str], password: str) -> None:
         """One password for the people of the sample data. It works on loopback only."""
-        hashed = await self._hash(password)
+        hashed = await self.hash(password)
         await self._store_hash(*user_ids, hashed=hashed, demo=True)
 
     async def keep_hashes(self, hashes: Iterable[tuple[str, str]]) -> None:
@@ -147,7 +149,9 @@ class Accounts:
             )
         return ended is not None
 
-    async def _hash(self, password: str, *names: str) -> str:
+    async def hash(self, password: str, *names: str) -> str:
+        """The hash of a password that is good enough for somebody with these names; else raises
+        Refused, as `register` does."""
         if not is_text(password):
             raise Refused("datos_invalidos", field="pass", reason="short")
         weakness = passwords.weakness(password, *names)

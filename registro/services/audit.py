@@ -86,7 +86,8 @@ class Page:
 
 class Login(NamedTuple):
     """A login and what became of it. `until` is when its last token expired or will; `ended_at`
-    when it was ended before, and `reason` why; `renewals` how many further tokens it had."""
+    when it was ended before, and `reason` why; `renewals` how many further tokens it had;
+    `tokens` are the keys of all of them."""
 
     row: Recorded
     user: str
@@ -95,6 +96,7 @@ class Login(NamedTuple):
     renewals: int
     ended_at: int | None
     reason: str | None
+    tokens: frozenset[str]
 
 
 class Socket(NamedTuple):
@@ -191,6 +193,17 @@ class Audit:
                 at=after[0],
                 id=after[1],
                 limit=limit,
+            )
+        return [Socket(*row) for row in rows]
+
+    async def sockets_of(self, user_id: str) -> list[Socket]:
+        """Somebody's open sockets by their opening, the newest first."""
+        async with self._readers.connection() as connection:
+            rows = await connection.fetch_all(
+                f"{_SOCKETS} WHERE user_id = :id AND closed_at IS NULL"
+                " ORDER BY opened_at DESC, id LIMIT :limit",
+                id=user_id,
+                limit=CONNECTED,
             )
         return [Socket(*row) for row in rows]
 
@@ -372,12 +385,14 @@ def _login(rows: Sequence[Recorded]) -> Login:
     """What a login's stream says of it; the first row is its beginning."""
     first = event_of(rows[0])
     until, renewals, ended_at, reason = "", 0, None, None
+    tokens: set[str] = set()
     for row in rows:
         event = event_of(row)
         if isinstance(event, SessionStarted | SessionRenewed):
             until = max(until, event.expires)
             renewals += isinstance(event, SessionRenewed)
+            tokens.add(event.key)
         elif isinstance(event, SessionEnded) and ended_at is None:
             ended_at, reason = row.recorded_at, event.reason
     user, key = (first.user, first.key) if isinstance(first, SessionStarted) else ("", "")
-    return Login(rows[0], user, key, until, renewals, ended_at, reason)
+    return Login(rows[0], user, key, until, renewals, ended_at, reason, frozenset(tokens))

@@ -7,7 +7,7 @@ changes is seen here within the feed's poll.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from registro.db.connection import Connection, Pool
 from registro.db.dialect import Row
@@ -90,6 +90,15 @@ class Directory:
                 person = self._by_id.pop(user_id, None)
                 if person is not None:
                     self._by_user.pop(person.user, None)
+
+
+async def read(connection: Connection, user_ids: Sequence[str]) -> dict[str, Person]:
+    """People as they are now, whatever is remembered of them."""
+    names, values = in_list(user_ids)
+    rows = await connection.fetch_all(
+        f"SELECT {_COLUMNS} FROM users WHERE id IN ({names})", **values
+    )
+    return {row[0]: _person(row) for row in rows}
 
 
 def _changed(row: Recorded) -> str | None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from registro.db.connection import Connection, Pool
+from registro.db.migrations import CREDENTIAL, PASSWORD_LINK, PREFERENCE
 from registro.db.sql import in_list
 from registro.events import codec, ids, reader
 from registro.events.decide import Person
@@ -108,7 +109,7 @@ class Erasures:
             )
             await self._writer.append(draft(f"erasure/{uuid4()}", event))
         if person is not None:
-            await self._forget_credentials(person.id)
+            await self._forget_unrecorded(person.id)
         return len(plan.rows)
 
     async def messages(self, event: LogErased) -> list[ErasedMessage]:
@@ -142,9 +143,12 @@ class Erasures:
             )
         return {hashes[name_hash] for (name_hash,) in rows}
 
-    async def _forget_credentials(self, user_id: str) -> None:
+    async def _forget_unrecorded(self, user_id: str) -> None:
         async with self._readers.connection() as connection, connection.transaction():
-            await connection.execute("DELETE FROM credential WHERE user_id = :id", id=user_id)
+            for table in (CREDENTIAL, PASSWORD_LINK, PREFERENCE):
+                await connection.execute(
+                    f"DELETE FROM {table.name} WHERE user_id = :id", id=user_id
+                )
 
 
 async def _key(connection: Connection) -> bytes:

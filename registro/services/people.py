@@ -57,19 +57,41 @@ class People:
         self._readers = readers
         self._admins: tuple[float, dict[str, str]] = (-ADMINS_KEPT, {})
 
-    async def list(self, search: str = "", after: str = "", limit: int = PAGE) -> List:
-        """People by user name whose user name begins with `search`, after the user name `after`."""
+    async def list(
+        self, search: str = "", after: str = "", limit: int = PAGE, role: str = ""
+    ) -> List:
+        """People by user name, after the user name `after`: those whose user name begins with
+        `search` or whose name has it in it, in capitals or not, and of one role if it is given."""
+        where = ["u.user > :after"]
+        if search:
+            where.append(
+                "((u.user >= :search AND u.user < :end)"
+                " OR LOWER(u.name) LIKE :lower ESCAPE '|' OR u.name LIKE :capital ESCAPE '|')"
+            )
+        if role:
+            where.append("u.role = :role")
+        values = {
+            "search": search,
+            "end": search + "\U0010ffff",
+            "lower": _like(search.lower()),
+            "capital": _like(search.lower().title()),  # SQLite's LOWER knows a to z alone
+        }
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(
-                f"{_PEOPLE} WHERE u.user > :after AND u.user >= :search AND u.user < :end"
-                " ORDER BY u.user LIMIT :limit",
+                f"{_PEOPLE} WHERE {' AND '.join(where)} ORDER BY u.user LIMIT :limit",
                 after=after,
-                search=search,
-                end=search + "\U0010ffff",
                 limit=limit + 1,
+                **(values if search else {}),
+                **({"role": role} if role else {}),
             )
         people = [_someone(record) for record in records[:limit]]
         return List(people, people[-1].user if len(records) > limit else None)
+
+    async def one(self, user_id: str) -> Someone | None:
+        """One person, as the list has them."""
+        async with self._readers.connection() as connection:
+            record = await connection.fetch_one(f"{_PEOPLE} WHERE u.id = :id", id=user_id)
+        return None if record is None else _someone(record)
 
     async def admins(self) -> dict[str, str]:
         """The admins' names by user name (the first 200), at most half a minute old."""
@@ -97,6 +119,13 @@ class People:
             events = (await reader.head(connection)).position
         (people, admins), (conversations, waiting) = users or (0, 0), desk or (0, 0)
         return Counts(people, int(admins), connected, conversations, waiting, events)
+
+
+def _like(part: str) -> str:
+    """A pattern for text that has `part` in it."""
+    for special in "|%_":
+        part = part.replace(special, "|" + special)
+    return f"%{part}%"
 
 
 _PEOPLE = (

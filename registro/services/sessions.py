@@ -88,6 +88,26 @@ class Sessions:
             return
         raise Unavailable("a session changes all the time")
 
+    async def end_all(self, person: Person, by: str) -> None:
+        """Revokes every token that somebody may still use, as far as it is known: their logins, and
+        what their open sockets came with. Raises Unavailable."""
+        async with self._readers.connection() as connection:
+            keys = await connection.fetch_all(
+                "SELECT session_key FROM sessions"
+                " WHERE user_id = :id AND ended_at IS NULL AND expires > :now"
+                " UNION SELECT session_key FROM connections"
+                " WHERE user_id = :id AND closed_at IS NULL AND session_key <> ''",
+                id=person.id,
+                now=rfc3339(_now()),
+            )
+        for (key,) in keys:
+            await self.end(person, key, "revoked", by)
+
+    async def login_of(self, person: Person, key: str) -> str | None:
+        """The key that the login of a token began with; None for a token from elsewhere."""
+        login = await self._login(person, key)
+        return None if login is None else login.key
+
     async def _login(self, person: Person, key: str) -> _Login | None:
         """The login that a token belongs to; None for a token that was minted elsewhere."""
         rows = await self._stream(ids.session_stream(person.id, key))

@@ -27,6 +27,8 @@ from registro.web import (
     i18n,
     login,
     pages,
+    people,
+    preferences,
     problems,
     replay,
     search,
@@ -49,7 +51,20 @@ def create(settings: Settings, name: str = "registro") -> App:
     services: Services = app.ctx.services
     app.ctx.sockets = sockets = Sockets(services)
     sockets.server.attach(app)
-    for part in (security, views, problems, assets, login, pages, audit, search, api, health):
+    for part in (
+        security,
+        views,
+        problems,
+        assets,
+        login,
+        pages,
+        people,
+        preferences,
+        audit,
+        search,
+        api,
+        health,
+    ):
         part.add_to(app)
 
     @app.before_server_start
@@ -76,7 +91,19 @@ def create_replay(settings: Settings, shown: Replay, name: str = "registro-repla
     app = _new(settings, name)
     app.ctx.replay = replay.Viewer(shown)
     services: Services = app.ctx.services
-    for part in (replay, security, views, problems, assets, pages, audit, search, api, health):
+    for part in (
+        replay,
+        security,
+        views,
+        problems,
+        assets,
+        pages,
+        people,
+        audit,
+        search,
+        api,
+        health,
+    ):
         part.add_to(app)
 
     @app.before_server_start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -90,6 +90,32 @@ def page_for(*roles: str) -> Callable[[Handler], Handler]:
         return guarded
 
     return decorate
+
+
+def form_for(*roles: str, back: str = "/") -> Callable[[Handler], Handler]:
+    """What a page's form is posted to, for some roles, or (without any) for everybody; nobody whom
+    this Registro has never seen administers it. Whoever has to log in first is led to `back`."""
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def guarded(request: Request, *args: Any, **kwargs: Any) -> HTTPResponse:
+            who = await visitor(request)
+            if roles and who is None:
+                request.app.ctx.services.denials.count("unauthenticated")
+                return redirect(f"/login?returnTo={quote(back, safe='')}", status=303)
+            if who is not None and roles and not _may(who, roles):
+                request.app.ctx.services.denials.count("forbidden")
+                raise Forbidden("this form is for admins")
+            return await handler(request, who, *args, **kwargs)
+
+        guarded.access = Access("form", roles)  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def _may(who: Visitor, roles: Sequence[str]) -> bool:
+    return who.person.role in roles and (who.known or "user" in roles)
 
 
 def api_for(*roles: str) -> Callable[[Handler], Handler]:

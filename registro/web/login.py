@@ -12,6 +12,7 @@ from sanic.response import redirect
 from registro.errors import Refused, Unavailable
 from registro.events.decide import Person
 from registro.services import Services
+from registro.services.preferences import Preferences
 from registro.web import cookies, forms, paths, security, throttle, tokens, views
 from registro.web.access import Access, declare
 from registro.web.auth import Visitor, public, visitor
@@ -78,6 +79,8 @@ async def _logged_in(request: Request, person: Person, back: str) -> HTTPRespons
     await services.sessions.start(person, token.key, token.expires)
     response = redirect(back, status=303)
     cookies.set_token(request, response, token)
+    preferences = await services.preferences.of(person.id) or Preferences()
+    cookies.set_preferences(request, response, person.id, preferences)
     return response
 
 

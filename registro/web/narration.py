@@ -39,6 +39,7 @@ TITLES: Mapping[str, str] = {
     "user:registered": N_("Account created"),
     "user:role:changed": N_("Role changed"),
     "user:password:changed": N_("Password changed"),
+    "user:password:reset": N_("Password reset"),
     "user:disabled": N_("Disabled"),
     "user:enabled": N_("Enabled"),
     "session:started": N_("Login"),
@@ -229,6 +230,7 @@ def _origin(narrator: Narrator, origin: str) -> str:
         "token": _("by a token from elsewhere"),
         "fixtures": _("as sample data"),
         "import": _("imported from the original"),
+        "invitation": _("invited"),
     }.get(origin, origin)
 
 

@@ -20,11 +20,14 @@ from sanic import HTTPResponse, Request
 from sanic_ext import render
 
 from registro import __version__
+from registro.errors import Unavailable
 from registro.events.decide import Person
 from registro.events.record import rfc3339
+from registro.services import Services
 from registro.services.inbox import Row
-from registro.services.people import Counts, Someone
-from registro.web import assets, i18n, paths, times
+from registro.services.people import Counts
+from registro.services.preferences import Preferences
+from registro.web import assets, cookies, i18n, paths, times
 from registro.web.openapi import Documented
 from registro.web.thread import Line
 from registro.web.typing import App
@@ -111,9 +114,6 @@ class Inbox(View):
 class Admin(View):
     template: ClassVar[str] = "admin.html"
     counts: Counts
-    people: list[Someone]
-    search: str
-    more: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,7 @@ async def respond(
     """A page in the reader's language and time zone."""
     language = i18n.of(request)
     zone = times.zone_of(request)
+    preferences, fresh = await preferences_of(request, me)
     context = {
         "page": view,
         "me": me,
@@ -154,12 +155,30 @@ async def respond(
         "clock": times.clock(request),
         "zone": zone.key,
         "here": _here(request),
+        "preferences": preferences,
         "replay": request.app.ctx.replay and request.app.ctx.replay.shown,
         "registration": request.app.ctx.settings.registration,
     }
-    return await render(
+    response = await render(
         view.template, status, dict(headers or {}), app=request.app, context=context
     )
+    if fresh and me is not None:
+        cookies.set_preferences(request, response, me.id, preferences)
+    return response
+
+
+async def preferences_of(request: Request, me: Person | None) -> tuple[Preferences, bool]:
+    """How a page has to look, and whether that comes from the database: the browser does not have
+    it yet. Who is not signed in sees what was last seen in this browser."""
+    owner, kept = cookies.preferences(request)
+    if request.app.ctx.replay is not None or me is None or owner == me.id:
+        return kept, False
+    services: Services = request.app.ctx.services
+    try:
+        found = await services.preferences.of(me.id) if me.id else None
+    except Unavailable:
+        return Preferences(), False
+    return found or Preferences(), True
 
 
 def _here(request: Request) -> str:
@@ -168,7 +187,12 @@ def _here(request: Request) -> str:
     return paths.local(url if request.method in ("GET", "HEAD") else _PAGES.get(request.path))
 
 
-_PAGES = {"/auth": "/login", "/register": "/registro"}
+_PAGES = {
+    "/auth": "/login",
+    "/register": "/registro",
+    "/admin/personas/invitar": "/admin/personas/nueva",
+    "/admin/persona/clave": "/admin/personas",
+}
 """The pages whose forms are posted to other addresses."""
 
 

@@ -33,6 +33,8 @@ GRANTS = {
     "migration": "SELECT",
     "projection": "SELECT, UPDATE",
     "credential": "SELECT, INSERT, UPDATE, DELETE",
+    "password_link": "SELECT, INSERT, UPDATE, DELETE",
+    "preference": "SELECT, INSERT, UPDATE, DELETE",
     "node": "SELECT, INSERT, UPDATE, DELETE",
 }
 """All that a server needs apart from its projections; `docs/operations.md` has the same."""

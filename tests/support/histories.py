@@ -20,6 +20,7 @@ from registro.events.types import (
     SessionStarted,
     UserDisabled,
     UserEnabled,
+    UserPasswordReset,
     UserRegistered,
     UserRoleChanged,
 )
@@ -106,7 +107,12 @@ def _session() -> st.SearchStrategy[tuple[str, Event]]:
 
 
 def _account() -> st.SearchStrategy[tuple[str, Event]]:
-    events = [UserDisabled(by="x"), UserEnabled(by="x"), UserRoleChanged(role="user", by="x")]
+    events = [
+        UserDisabled(by="x"),
+        UserEnabled(by="x"),
+        UserPasswordReset(by="x"),
+        UserRoleChanged(role="user", by="x"),
+    ]
     return st.tuples(
         st.sampled_from(PEOPLE).map(lambda id_: f"user/{id_}"), st.sampled_from(events)
     )

@@ -321,7 +321,8 @@ def test_conversations_and_the_admin_area_lead_to_the_history(audited: Site) -> 
     client = admin(audited)
     assert f"/admin/usuario?user={USER}" in client.get(f"/soporte?con={USER}").text
     area = client.get("/admin").text
-    assert "/admin/usuario?id=" in area
+    assert "/admin/personas" in area
+    assert "/admin/usuario?id=" in client.get(f"/admin/persona?user={USER}").text
     assert 'href="/admin/registro"' in area
 
 

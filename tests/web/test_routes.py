@@ -20,6 +20,7 @@ ROUTES = [
     )
 ]
 EXAMPLES = {
+    "/admin/persona": "/admin/persona?user=flor.ba",
     "/admin/registro/<position:int>": "/admin/registro/1",
     "/api/registro/<position:int>/prueba": "/api/registro/1/prueba",
     "/set-lang/<code:str>": "/set-lang/en",

@@ -2,6 +2,7 @@
 import { ChatClient } from "./chat-client.js";
 import { draftOf } from "./drafts.js";
 import { Lines } from "./lines.js";
+import { notify } from "./notify.js";
 import { forget } from "./outbox.js";
 import { keepSession } from "./session.js";
 import { say } from "./texts.js";
@@ -22,6 +23,7 @@ export const data = () => JSON.parse($("data").textContent);
 export function startClient(page, seen) {
   const client = new ChatClient({ io: /** @type {any} */ (window).io, me: page.me, seen });
   showState(client);
+  notify(client, page);
   keepSession(page.expires, () => client.reconnect());
   return client;
 }
