@@ -6,17 +6,42 @@ The rules are the contract's, part 1; `Refused.code` is its `codigo`.
 from __future__ import annotations
 
 import unicodedata
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, get_args
 
 from registro.errors import Refused
 from registro.events import ids
-from registro.events.types import DESK, ConversationRead, MessageSent, Role
+from registro.events.record import rfc3339
+from registro.events.types import (
+    DESK,
+    ConversationAssigned,
+    ConversationLabelAdded,
+    ConversationLabelRemoved,
+    ConversationRead,
+    ConversationStatusChanged,
+    ConversationUnread,
+    MessageSent,
+    NoteWritten,
+    Role,
+    Status,
+)
 
 MAX_TEXT = 4000
 """Code points in a message."""
 
 MAX_NAME = 64
 """Code points in a user's name."""
+
+MAX_LABEL = 30
+"""Code points in a label."""
+
+MAX_LABELS = 20
+"""Labels of one conversation."""
+
+MAX_SNOOZE = 366 * 86_400 * 1_000_000
+"""Microseconds that a conversation may be snoozed for: a year."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 DESK_NAME = "admin"
 """What users write to; nobody with role `user` may carry it."""
@@ -113,7 +138,8 @@ def conversation_of(one: Person, other: Person) -> str:
 
 
 class Standing(NamedTuple):
-    """What deciding about a conversation needs to know of it."""
+    """What deciding about a conversation needs to know of it. `desk_mark` is where the desk reads
+    on, when that is not its read mark because a message was marked unread again."""
 
     id: str
     kind: str
@@ -122,6 +148,7 @@ class Standing(NamedTuple):
     last_seq: int
     user_read: int
     peer_read: int
+    desk_mark: int | None = None
 
 
 def side_of(person: Person, conversation: Standing) -> str | None:
@@ -144,7 +171,124 @@ def read(reader: Person, conversation: Standing | None, seq: int) -> Conversatio
         raise Refused("no_autorizado")
     if seq > conversation.last_seq:
         raise Refused("datos_invalidos")
-    mark = conversation.user_read if side == conversation.user_id else conversation.peer_read
+    if side == DESK and conversation.desk_mark is not None:
+        mark = conversation.desk_mark
+    else:
+        mark = conversation.user_read if side == conversation.user_id else conversation.peer_read
     if seq <= mark:
         return None
     return ConversationRead(conversation=conversation.id, side=side, seq=seq, by=reader.id)
+
+
+class Work(NamedTuple):
+    """A desk conversation as the work of the desk. `labels` has for each label the positions in
+    the log of the events that put it there; `desk_mark` is up to where the desk has read."""
+
+    id: str
+    status: Status
+    assignee: str
+    snoozed_until: int | None
+    labels: Mapping[str, tuple[int, ...]]
+    last_seq: int
+    desk_mark: int
+
+
+def _work(admin: Person, conversation: Work | None) -> Work:
+    """Raises Refused `no_autorizado` for what is no desk conversation, and for who is no admin."""
+    if conversation is None or not admin.is_admin:
+        raise Refused("no_autorizado")
+    return conversation
+
+
+def assign(
+    admin: Person, conversation: Work | None, to: Person | None
+) -> ConversationAssigned | None:
+    """To an admin, or to nobody (None); None when it is theirs already.
+
+    Raises Refused: `no_autorizado`, `destinatario_desconocido` for who is no active admin.
+    """
+    work = _work(admin, conversation)
+    if to is not None and (not to.is_admin or to.disabled):
+        raise Refused("destinatario_desconocido")
+    assignee = "" if to is None else to.id
+    if assignee == work.assignee:
+        return None
+    return ConversationAssigned(conversation=work.id, to=assignee, by=admin.id)
+
+
+def set_status(
+    admin: Person, conversation: Work | None, status: str, until: int | None, now: int
+) -> ConversationStatusChanged | None:
+    """A status; None when that is no news. Snoozing, and nothing else, takes `until`, at most a
+    year away (microseconds since 1970, as `now`).
+
+    Raises Refused: `no_autorizado`, `datos_invalidos`.
+    """
+    work = _work(admin, conversation)
+    if status not in STATUSES or (status == "snoozed") is (until is None):
+        raise Refused("datos_invalidos")
+    if until is not None and not now < until <= now + MAX_SNOOZE:
+        raise Refused("datos_invalidos")
+    if (status, until) == (work.status, work.snoozed_until):
+        return None
+    return ConversationStatusChanged(
+        conversation=work.id,
+        status=status,
+        by=admin.id,
+        until="" if until is None else rfc3339(until),
+    )
+
+
+def is_label(value: object) -> bool:
+    """Whether a value can be a label: 1 to 30 characters without controls or surrounding blanks."""
+    return is_user_name(value) and len(str(value)) <= MAX_LABEL
+
+
+def add_label(
+    admin: Person, conversation: Work | None, label: str
+) -> ConversationLabelAdded | None:
+    """None when it is there. Raises Refused: `no_autorizado`, `datos_invalidos` (also for more
+    labels than a conversation may have)."""
+    work = _work(admin, conversation)
+    if not is_label(label):
+        raise Refused("datos_invalidos")
+    if label in work.labels:
+        return None
+    if len(work.labels) >= MAX_LABELS:
+        raise Refused("datos_invalidos")
+    return ConversationLabelAdded(conversation=work.id, label=label, by=admin.id)
+
+
+def remove_label(
+    admin: Person, conversation: Work | None, label: str
+) -> ConversationLabelRemoved | None:
+    """None when it is not there. Raises Refused `no_autorizado`."""
+    work = _work(admin, conversation)
+    if label not in work.labels:
+        return None
+    return ConversationLabelRemoved(
+        conversation=work.id, label=label, added=work.labels[label], by=admin.id
+    )
+
+
+def note(admin: Person, conversation: Work | None, text: str) -> NoteWritten:
+    """Raises Refused: `no_autorizado`, and what `check_text` raises."""
+    work = _work(admin, conversation)
+    check_text(text)
+    return NoteWritten(conversation=work.id, text=text, by=admin.id)
+
+
+def mark_unread(
+    admin: Person, conversation: Work | None, seq: int | None
+) -> ConversationUnread | None:
+    """Unread again from message `seq` on, the last one by default; None when it is.
+
+    Raises Refused: `no_autorizado`, `datos_invalidos` for a message that is not there.
+    """
+    work = _work(admin, conversation)
+    seq = work.last_seq if seq is None else seq
+    if not 1 <= seq <= work.last_seq:
+        raise Refused("datos_invalidos")
+    if seq > work.desk_mark:
+        return None
+    return ConversationUnread(conversation=work.id, seq=seq, by=admin.id)

@@ -36,6 +36,12 @@ def imported_message(source: str, row: int) -> str:
     return str(uuid5(NAMESPACE, f"imported:{source}:{row}"))
 
 
+def snooze_end(conversation: str, snooze: int) -> str:
+    """The event id of the end of the snooze that began at a position of the log: whichever process
+    notices that its time has come, it ends once."""
+    return str(uuid5(NAMESPACE, f"snooze:{conversation}:{snooze}"))
+
+
 def session_stream(user_id: str, key: str) -> str:
     """The stream of the session whose token hashes to `key`."""
     return f"session/{uuid5(UUID(user_id), key)}"

@@ -21,6 +21,12 @@ DESK = "desk"
 COMMAND_LINE = "command-line"
 """Actor of what an operator does with the `registro` command."""
 
+CLOCK = "clock"
+"""Actor of what happens by itself when its time has come."""
+
+Status = Literal["open", "pending", "resolved", "snoozed"]
+"""Where a desk conversation stands in the work of the desk."""
+
 
 class Imported(msgspec.Struct, frozen=True, omit_defaults=True):
     """That something did not happen here but was brought in from another program: `source` says
@@ -238,6 +244,94 @@ class ConversationRead(Event, frozen=True):
 
     def redacted(self) -> Event:
         return self
+
+
+class ConversationUnread(Event, frozen=True):
+    """The desk shall see the messages from `seq` on as unread again. What users were told of its
+    reading stays."""
+
+    type: ClassVar[str] = "conversation:unread"
+    conversation: str
+    seq: int
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
+class ConversationAssigned(Event, frozen=True):
+    """The conversation is the work of admin `to` from now on; of nobody, where that is empty."""
+
+    type: ClassVar[str] = "conversation:assigned"
+    conversation: str
+    to: str
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
+class ConversationStatusChanged(Event, frozen=True):
+    """An admin set the status. `until` is when a snoozed conversation comes back (RFC 3339), and
+    empty for the others."""
+
+    type: ClassVar[str] = "conversation:status:changed"
+    conversation: str
+    status: Status
+    by: str
+    until: str = ""
+
+    def redacted(self) -> Event:
+        return self
+
+
+class ConversationSnoozeEnded(Event, frozen=True):
+    """The time came until which a conversation was snoozed at position `snooze` of the log: it is
+    open again, unless that was changed since."""
+
+    type: ClassVar[str] = "conversation:snooze:ended"
+    conversation: str
+    snooze: int
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
+class ConversationLabelAdded(Event, frozen=True):
+    type: ClassVar[str] = "conversation:label:added"
+    conversation: str
+    label: str
+    by: str
+
+    def redacted(self) -> Event:
+        return msgspec.structs.replace(self, label="")
+
+
+class ConversationLabelRemoved(Event, frozen=True):
+    """A label was taken off: what the events at the positions `added` put there. One that somebody
+    else puts there meanwhile stays, and what an erasure keeps of this still says what it undid."""
+
+    type: ClassVar[str] = "conversation:label:removed"
+    conversation: str
+    label: str
+    added: tuple[int, ...]
+    by: str
+
+    def redacted(self) -> Event:
+        return msgspec.structs.replace(self, label="")
+
+
+class NoteWritten(Event, frozen=True):
+    """A note of an admin that admins alone see."""
+
+    type: ClassVar[str] = "conversation:note:written"
+    conversation: str
+    text: str
+    by: str
+
+    def redacted(self) -> Event:
+        return msgspec.structs.replace(self, text="")
 
 
 # Stream verification/<id>

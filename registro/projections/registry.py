@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from registro.projections import (
+    actions,
     activity,
     connections,
     conversations,
@@ -24,6 +25,7 @@ INLINE: tuple[Projection, ...] = (
     presence.PROJECTION,
     conversations.PROJECTION,
     messages.PROJECTION,
+    actions.PROJECTION,
     subjects.PROJECTION,
 )
 """Folded in the transaction that appends: what was acknowledged is on the next page."""

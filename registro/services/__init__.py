@@ -24,6 +24,7 @@ from registro.services.audit import Audit
 from registro.services.chat import Chat
 from registro.services.checkpoints import Checkpoints
 from registro.services.denials import Denials
+from registro.services.desk import Desk, Snoozes
 from registro.services.directory import Directory
 from registro.services.erasure import Erasures
 from registro.services.evidence import Evidence
@@ -70,6 +71,8 @@ class Services:
         )
         self.preferences = preferences.Store(self.readers, self.connection)
         self.chat = Chat(self.writer, self.readers, self.directory)
+        self.desk = Desk(self.writer, self.readers, self.directory)
+        self.snoozes = Snoozes(self.writer, self.readers)
         self.inbox = Inbox(self.readers, self.directory)
         self.people = People(self.readers)
         self.search = Search(self.readers, self.directory)
@@ -165,6 +168,7 @@ class Services:
             await self.denials.start()
             await self.checkpoints.start()
             await self.following.start()
+            await self.snoozes.start()
 
     async def _start_later(self) -> None:
         while self.waiting is not None:
@@ -189,7 +193,13 @@ class Services:
                 last.push_async_callback(self.feed.stop)
             last.push_async_callback(self.writer.stop)
             if serve:
-                for part in (self.nodes, self.denials, self.checkpoints, self.following):
+                for part in (
+                    self.nodes,
+                    self.denials,
+                    self.checkpoints,
+                    self.following,
+                    self.snoozes,
+                ):
                     last.push_async_callback(part.stop)
 
 

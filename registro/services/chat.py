@@ -258,7 +258,7 @@ def _user_name(people: Mapping[str, Person], id_: str) -> str:
 async def standing(connection: Connection, conversation_id: str) -> Standing | None:
     """What deciding about a conversation needs; None when there is no such conversation."""
     row = await connection.fetch_one(
-        "SELECT id, kind, user_id, peer_id, last_seq, user_read, peer_read"
+        "SELECT id, kind, user_id, peer_id, last_seq, user_read, peer_read, desk_mark"
         " FROM conversations WHERE id = :id",
         id=conversation_id,
     )

@@ -1,17 +1,23 @@
-"""What the pages show of conversations: the desk's list, and threads."""
+"""What the pages show of conversations: the desk's list, and threads.
+
+`Row.wire` is what users may see of their own row, `Row.for_desk` what admins see.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from registro.db.connection import Pool
 from registro.db.dialect import Row as Record
 from registro.db.sql import in_list
 from registro.events import ids
-from registro.events.decide import DESK_NAME, Person, Standing
+from registro.events.decide import DESK_NAME, STATUSES, Person, Standing
 from registro.events.record import rfc3339
-from registro.events.types import DESK
+from registro.events.types import DESK, ConversationAssigned, Status
+from registro.projections.conversations import labels_of
 from registro.services.chat import SentMessage, standing
 from registro.services.directory import Directory
 
@@ -22,10 +28,48 @@ THREAD_PAGE = 50
 """Messages in one part of a thread."""
 
 
+COUNTED = 100
+"""Conversations that a filter counts at most: beyond, there are "many"."""
+
+LABELS_LISTED = 50
+"""Labels to choose from."""
+
+LABELS_KEPT = 5.0
+"""Seconds that those are kept in memory."""
+
+ACTIONS_SHOWN = 200
+"""Actions between the messages of one part of a thread: the newest of them."""
+
+STATUS_NAMES: Mapping[Status, str] = {
+    "open": "abierta",
+    "pending": "pendiente",
+    "resolved": "resuelta",
+    "snoozed": "pospuesta",
+}
+"""What each status is called in addresses and JSON."""
+
+Order = Literal["newest", "waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which conversations, in which order. `status` None: any; `assignee` None: anybody's, empty:
+    nobody's, else an admin's id. In the order `waiting` only those stand that wait for an answer,
+    who has waited longest first."""
+
+    status: Status | None = None
+    assignee: str | None = None
+    unread: bool = False
+    label: str | None = None
+    order: Order = "newest"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A desk conversation in the inbox. `user_read` and `desk_read` are the read marks; `since` is
-    when the user connected or was last seen, None for somebody who never connected."""
+    """A desk conversation in the inbox. `user_read` and `desk_read` are the read marks, `desk_mark`
+    where the desk reads on (before its read mark, when something was marked unread again); `since`
+    is when the user connected or was last seen, None for somebody who never connected; `assignee`
+    is an admin's user name, empty for nobody."""
 
     conversation: str
     user: str
@@ -39,14 +83,30 @@ class Row:
     waiting_since: int | None
     connected: bool
     since: int | None
+    status: Status = "open"
+    assignee: str = ""
+    snoozed_until: int | None = None
+    labels: Sequence[str] = ()
+    desk_mark: int = 0
 
     @property
     def unread(self) -> int:
-        """Messages that the desk has not read."""
-        return self.last_seq - self.desk_read
+        """Messages that the desk has not read, or marked as unread again."""
+        return self.last_seq - self.desk_mark
+
+    def for_desk(self) -> dict[str, object]:
+        """The row as JSON for admins: in the API, and as the payload of `conversacion`."""
+        return self.wire() | {
+            "sin_leer": self.unread,
+            "leido_hasta": self.desk_mark,
+            "estado": STATUS_NAMES[self.status],
+            "pospuesta_hasta": _time(self.snoozed_until),
+            "asignada": self.assignee,
+            "etiquetas": list(self.labels),
+        }
 
     def wire(self) -> dict[str, object]:
-        """The row as JSON: in the API, and as the payload of `conversacion`."""
+        """The row as JSON for the user whose conversation it is: nothing of the desk's work."""
         return {
             "conversacion": self.conversation,
             "user": self.user,
@@ -55,7 +115,7 @@ class Row:
             "fecha": rfc3339(self.last_at, 3),
             "de": self.last_sender,
             "mensaje": self.last_text,
-            "sin_leer": self.unread,
+            "sin_leer": self.last_seq - self.desk_read,
             "leido_usuario": self.user_read,
             "leido_soporte": self.desk_read,
             "espera_desde": _time(self.waiting_since),
@@ -66,15 +126,48 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """Some rows, the most recent first; `cursor` asks for those after them, None at the end."""
+    """Some rows in their order; `cursor` asks for those after them, None at the end."""
 
     rows: Sequence[Row]
     cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """Something that was done to a desk conversation, for admins' eyes alone. `type` is the
+    event's; `by` a user name, empty for what happened by itself; `value` the user name to whom it
+    was assigned, the status, the label, or a note's text; `until` the end of a snooze. `names` are
+    those to show, by user name."""
+
+    conversation: str
+    position: int
+    type: str
+    by: str
+    at: int
+    value: str
+    until: int | None
+    erased: bool
+    names: Mapping[str, str]
+
+    def wire(self) -> dict[str, object]:
+        """The payload of `accion`."""
+        return {
+            "conversacion": self.conversation,
+            "posicion": self.position,
+            "tipo": self.type,
+            "de": self.by,
+            "fecha": rfc3339(self.at, 3),
+            "valor": self.value,
+            "hasta": _time(self.until),
+            "borrado": self.erased,
+            "nombres": self.names,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Thread:
-    """Some messages of a conversation, oldest first; `more` says whether there are older ones.
+    """Some messages of a conversation, oldest first; `more` says whether there are older ones, and
+    `span` after and before which positions of the log it is (None: to the end).
 
     `names` are the names to show, by user name.
     """
@@ -82,32 +175,102 @@ class Thread:
     messages: Sequence[SentMessage]
     more: bool
     names: Mapping[str, str]
+    span: tuple[int, int | None] = (0, None)
+
+
+_EVERYTHING = Filter()
 
 
 class Inbox:
-    """Queries. Each takes a fixed number of statements, however many rows there are."""
+    """Queries. Each takes a bounded number of statements, however many rows there are."""
 
     def __init__(self, readers: Pool, directory: Directory) -> None:
         self._readers = readers
         self._directory = directory
+        self._labels: tuple[float, list[str]] = (-LABELS_KEPT, [])
 
-    async def list(self, cursor: str | None = None, limit: int = LIST_PAGE) -> List:
-        """Desk conversations, the most recent first. Raises ValueError for a cursor of others."""
-        after, values = "", {}
+    async def list(
+        self, wanted: Filter = _EVERYTHING, cursor: str | None = None, limit: int = LIST_PAGE
+    ) -> List:
+        """Desk conversations. Raises ValueError for a cursor of another list."""
+        key = _KEYS[wanted.order]
+        values: dict[str, object] = {"limit": limit + 1}
+        after = ""
         if cursor is not None:
-            at, id_ = _read_cursor(cursor)
-            after = "AND c.last_at <= :at AND (c.last_at < :at OR c.id < :id) "
-            values = {"at": at, "id": id_}
+            after = f" AND {key.after}"
+            values["at"], values["id"] = _read_cursor(cursor)
+        arms, more = _arms(wanted, f"c.id, {key.column} AS at", f"{after} ORDER BY {key.order}")
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(
-                f"{_ROWS} WHERE c.kind = 'desk' {after}"
-                "ORDER BY c.last_at DESC, c.id DESC LIMIT :limit",
+                f"{_COLUMNS} FROM ({arms}) AS found JOIN conversations c ON c.id = found.id"
+                f" {_JOINS} ORDER BY {key.order} LIMIT :limit",
                 **values,
-                limit=limit + 1,
+                **more,
             )
         rows = [_row(record) for record in records[:limit]]
-        more = len(records) > limit
-        return List(rows, f"{rows[-1].last_at}-{rows[-1].conversation}" if more else None)
+        if len(records) <= limit:
+            return List(rows, None)
+        last = rows[-1]
+        at = last.last_at if wanted.order == "newest" else last.waiting_since
+        return List(rows, f"{at}-{last.conversation}")
+
+    async def counts(self, filters: Sequence[Filter]) -> Sequence[int]:
+        """How many conversations each of some filters lets through, counted up to COUNTED."""
+        values: dict[str, object] = {"limit": COUNTED}
+        counts = []
+        for number, wanted in enumerate(filters):
+            arms, more = _arms(wanted, "1 AS one", "", f"f{number}_")
+            values |= more
+            counts.append(
+                f"SELECT {number} AS place, COUNT(*) AS number"
+                f" FROM (SELECT one FROM ({arms}) AS found{number} LIMIT :limit) AS arm{number}"
+            )
+        async with self._readers.connection() as connection:
+            records = await connection.fetch_all(
+                f"{' UNION ALL '.join(counts)} ORDER BY place", **values
+            )
+        return [record[1] for record in records]
+
+    async def labels(self) -> Sequence[str]:
+        """Labels that conversations have, by name: the first 50, a few seconds old at most. Takes a
+        short statement for each, from one to the next along the index."""
+        read_at, labels = self._labels
+        if time.monotonic() - read_at > LABELS_KEPT:
+            labels = []
+            async with self._readers.connection() as connection:
+                while len(labels) < LABELS_LISTED:
+                    after = labels[-1] if labels else ""
+                    label = await connection.fetch_value(
+                        "SELECT MIN(label) FROM conversation_labels WHERE label > :after",
+                        after=after,
+                    )
+                    if label is None:
+                        break
+                    labels.append(label)
+            self._labels = (time.monotonic(), labels)
+        return labels
+
+    async def actions(
+        self, conversation: str, after: int = 0, before: int | None = None
+    ) -> Sequence[Action]:
+        """What was done to a conversation between two positions of the log, oldest first: the
+        newest 200 of it."""
+        older = "" if before is None else "AND position < :before "
+        async with self._readers.connection() as connection:
+            records = await connection.fetch_all(
+                "SELECT conversation, position, type, by_id, at, value, until, erased"
+                " FROM conversation_actions WHERE conversation = :conversation"
+                f" AND position > :after {older}ORDER BY position DESC LIMIT :limit",
+                conversation=conversation,
+                after=after,
+                limit=ACTIONS_SHOWN,
+                **({} if before is None else {"before": before}),
+            )
+        people = await self._directory.by_ids(
+            {record[3] for record in records}
+            | {record[5] for record in records if record[2] == ConversationAssigned.type}
+        )
+        return [_action(record, people) for record in reversed(records)]
 
     async def rows(self, conversations: Collection[str]) -> Sequence[Row]:
         """The rows of some desk conversations; others are left out."""
@@ -116,7 +279,7 @@ class Inbox:
         names, values = in_list(list(conversations))
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(
-                f"{_ROWS} WHERE c.kind = 'desk' AND c.id IN ({names})", **values
+                f"{_COLUMNS} {_FROM} WHERE c.kind = 'desk' AND c.id IN ({names})", **values
             )
         return [_row(record) for record in records]
 
@@ -174,7 +337,8 @@ class Inbox:
         self, conversation: str, before: int | None = None, limit: int = THREAD_PAGE
     ) -> Thread:
         """The newest messages of a conversation before a seq."""
-        older = "" if before is None else "AND seq < :before "
+        # The first of what comes after is read too: it says where this part ends in the log.
+        older = "" if before is None else "AND seq <= :before "
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(
                 "SELECT id, conversation, seq, position, sender, recipient, text, sent_at, erased"
@@ -182,27 +346,36 @@ class Inbox:
                 "ORDER BY seq DESC LIMIT :limit",
                 conversation=conversation,
                 **({} if before is None else {"before": before}),
-                limit=limit + 1,
+                limit=limit + 1 + (before is not None),
             )
+        end = None
+        if before is not None and records and records[0][2] == before:
+            end, records = records[0][3], records[1:]
         people = await self._directory.by_ids(
-            {id_ for record in records for id_ in (record[4], record[5])} - {DESK}
+            {id_ for record in records[:limit] for id_ in (record[4], record[5])} - {DESK}
         )
         messages = [_message(record, people) for record in records[:limit]]
         names = {person.user: person.name for person in people.values()}
-        return Thread(messages[::-1], len(records) > limit, names)
+        more = len(records) > limit
+        start = messages[-1].position if more else 0
+        return Thread(messages[::-1], more, names, (start, end))
 
 
-_ROWS = (
+_COLUMNS = (
     "SELECT c.id, u.user, u.name, c.last_seq, c.last_at, s.user, c.last_text, c.user_read,"
-    " c.peer_read, c.waiting_since, p.sockets, p.since"
-    " FROM conversations c JOIN users u ON u.id = c.user_id"
-    " LEFT JOIN users s ON s.id = c.last_sender LEFT JOIN presence p ON p.user_id = c.user_id"
+    " c.peer_read, c.waiting_since, c.status, a.user, c.snoozed_until, c.labels, c.desk_mark,"
+    " p.sockets, p.since"
 )
+_JOINS = (
+    "JOIN users u ON u.id = c.user_id LEFT JOIN users s ON s.id = c.last_sender"
+    " LEFT JOIN users a ON a.id = c.assignee LEFT JOIN presence p ON p.user_id = c.user_id"
+)
+_FROM = f"FROM conversations c {_JOINS}"
 
 
 def _row(record: Record) -> Row:
     id_, user, name, last_seq, last_at, sender, text, user_read, desk_read, *rest = record
-    waiting, sockets, since = rest
+    waiting, status, assignee, snoozed_until, labels, desk_mark, sockets, since = rest
     return Row(
         conversation=id_,
         user=user,
@@ -216,6 +389,78 @@ def _row(record: Record) -> Row:
         waiting_since=waiting,
         connected=bool(sockets),
         since=since,
+        status=status,
+        assignee=assignee or "",
+        snoozed_until=snoozed_until,
+        labels=sorted(labels_of(labels)),
+        desk_mark=desk_mark,
+    )
+
+
+def _arms(
+    wanted: Filter, columns: str, end: str, prefix: str = ""
+) -> tuple[str, dict[str, object]]:
+    """The conversations that a filter lets through, as one walk of an index for each status, and
+    the values that it takes besides `limit` and what `end` takes."""
+    statuses = STATUSES if wanted.status is None else (wanted.status,)
+    values: dict[str, object] = {f"{prefix}s{n}": one for n, one in enumerate(statuses)}
+    source, conditions = "conversations c", ""
+    if wanted.label is not None:
+        source = "conversation_labels l JOIN conversations c ON c.id = l.conversation"
+        conditions += f" AND l.label = :{prefix}label"
+        values[f"{prefix}label"] = wanted.label
+    if wanted.assignee is not None:
+        conditions += f" AND c.assignee = :{prefix}assignee"
+        values[f"{prefix}assignee"] = wanted.assignee
+    if wanted.unread:
+        conditions += " AND c.unread = 1"
+    if wanted.order == "waiting":
+        conditions += " AND c.waiting_since IS NOT NULL"
+    arms = (
+        f"SELECT * FROM (SELECT {columns} FROM {source}"
+        f" WHERE c.status = :{prefix}s{n}{conditions}{end} LIMIT :limit) AS arm{prefix}{n}"
+        for n in range(len(statuses))
+    )
+    return " UNION ALL ".join(arms), values
+
+
+class _Key(NamedTuple):
+    """How an order is walked: the column, what comes after a cursor, and the SQL of the order."""
+
+    column: str
+    after: str
+    order: str
+
+
+_KEYS: Mapping[Order, _Key] = {
+    "newest": _Key(
+        "c.last_at",
+        "c.last_at <= :at AND (c.last_at < :at OR c.id < :id)",
+        "c.last_at DESC, c.id DESC",
+    ),
+    "waiting": _Key(
+        "c.waiting_since",
+        "c.waiting_since >= :at AND (c.waiting_since > :at OR c.id > :id)",
+        "c.waiting_since, c.id",
+    ),
+}
+
+
+def _action(record: Record, people: Mapping[str, Person]) -> Action:
+    conversation, position, type_, by, at, value, until, erased = record
+    to = people.get(value) if type_ == ConversationAssigned.type else None
+    author = people.get(by)
+    named = [person for person in (author, to) if person is not None]
+    return Action(
+        conversation=conversation,
+        position=position,
+        type=type_,
+        by="" if author is None else author.user,
+        at=at,
+        value=value if to is None else to.user,
+        until=until,
+        erased=bool(erased),
+        names={person.user: person.name for person in named},
     )
 
 

@@ -15,7 +15,7 @@ from registro.events.record import rfc3339
 from registro.services import Services
 from registro.services.chat import Page
 from registro.services.inbox import Row
-from registro.web import cookies, openapi, tokens
+from registro.web import cookies, openapi, queues, tokens
 from registro.web.access import Access, declare
 from registro.web.auth import Visitor, api_for, error
 from registro.web.typing import App
@@ -94,10 +94,22 @@ async def inbox(request: Request, who: Visitor) -> HTTPResponse:
     if not who.known:
         return json({"filas": [], "cursor": None})
     try:
-        page = await services.inbox.list(request.args.get("cursor"))
+        chosen = queues.read(request, queues.ANY)
+        page = await services.inbox.list(chosen.filter(who.person), request.args.get("cursor"))
     except ValueError:
-        return error(400, "datos_invalidos", "`cursor` no es de esta lista.")
-    return json({"filas": [row.wire() for row in page.rows], "cursor": page.cursor})
+        return error(400, "datos_invalidos", "`cursor` o un filtro no es de esta lista.")
+    return json({"filas": [row.for_desk() for row in page.rows], "cursor": page.cursor})
+
+
+@api_for("admin")
+async def counts(request: Request, who: Visitor) -> HTTPResponse:
+    """`GET /api/bandeja/cuentas`: how many conversations there are beside each filter."""
+    services: Services = request.app.ctx.services
+    try:
+        chosen = queues.read(request, queues.ANY)
+    except ValueError:
+        return error(400, "datos_invalidos", "Un filtro no es de esta lista.")
+    return json(await queues.counts(services.inbox, chosen, who.person))
 
 
 @api_for("user", "admin")
@@ -112,14 +124,16 @@ async def thread(request: Request, who: Visitor) -> HTTPResponse:
     if row is None:
         return error(404, "no_encontrado", "No existe esa conversación.")
     part = await services.inbox.thread(row.conversation, before)
-    return json(
-        {
-            "fila": row.wire(),
-            "mensajes": [message.wire() for message in part.messages],
-            "nombres": part.names,
-            "mas": part.more,
-        }
-    )
+    answer: dict[str, object] = {
+        "fila": row.wire(),
+        "mensajes": [message.wire() for message in part.messages],
+        "nombres": part.names,
+        "mas": part.more,
+    }
+    if who.person.is_admin:
+        done = await services.inbox.actions(row.conversation, *part.span)
+        answer |= {"fila": row.for_desk(), "acciones": [action.wire() for action in done]}
+    return json(answer)
 
 
 async def _row(services: Services, who: Visitor, con: str | None) -> Row | None:
@@ -163,6 +177,7 @@ def add_to(app: App) -> None:
         users_with_conversations, "/api/usuarios-conversaciones", name="users_with_conversations"
     )
     app.add_route(inbox, "/api/bandeja", name="inbox")
+    app.add_route(counts, "/api/bandeja/cuentas", name="inbox_counts")
     app.add_route(thread, "/api/hilo", name="thread")
     app.add_route(renew, "/api/sesion", methods=["POST"], name="renew")
     app.add_route(openapi_document, "/api-docs/openapi.json", name="openapi")

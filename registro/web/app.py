@@ -23,6 +23,7 @@ from registro.web import (
     api,
     assets,
     audit,
+    desk,
     health,
     i18n,
     login,
@@ -63,6 +64,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         audit,
         search,
         api,
+        desk,
         health,
     ):
         part.add_to(app)

@@ -12,6 +12,7 @@ from registro.errors import Unavailable, UnknownEvent
 from registro.events import types
 from registro.events.record import Recorded, rfc3339
 from registro.events.writer import Committed
+from registro.projections import actions
 from registro.services import Services
 from registro.services.chat import sent_message, standing
 from registro.web import delivery
@@ -57,8 +58,9 @@ class Broadcast:
         self._note_changed_rows(
             row.stream.partition("/")[2]
             for row, _ in batch
-            if row.type in (types.MessageSent.type, types.ConversationRead.type)
+            if row.stream.startswith(("conversation/", "desk/"))
         )
+        await self._deliver_actions(batch)
         await self._deliver_presence(batch)
 
     async def _deliver_other(self, row: Recorded, event: types.Event, origin: object) -> None:
@@ -112,7 +114,20 @@ class Broadcast:
         except Unavailable:
             return  # the next change of a row brings it up to date
         for row in rows:
-            self._emit(Emission("conversacion", row.wire(), (ADMINS,)), None)
+            self._emit(Emission("conversacion", row.for_desk(), (ADMINS,)), None)
+
+    async def _deliver_actions(self, batch: Sequence[Committed]) -> None:
+        """What was done to desk conversations, to the admins alone."""
+        done = [row for row, _ in batch if row.type in actions.PROJECTION.handlers]
+        if not done or not self._server.has_participants(ADMINS):
+            return
+        for row in done:
+            position, conversation = row.position, row.stream.partition("/")[2]
+            lines = await _insist(
+                partial(self._services.inbox.actions, conversation, position - 1, position + 1)
+            )
+            for line in lines:
+                self._emit(Emission("accion", line.wire(), (ADMINS,)), None)
 
     async def _deliver_presence(self, batch: Sequence[Committed]) -> None:
         users = {

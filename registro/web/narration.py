@@ -12,17 +12,24 @@ from registro.events import ids
 from registro.events.decide import Person
 from registro.events.record import Recorded, parse_rfc3339, rfc3339
 from registro.events.types import (
+    CLOCK,
     COMMAND_LINE,
     DESK,
     AccessDenied,
     ConnectionClosed,
     ConnectionOpened,
+    ConversationAssigned,
+    ConversationLabelAdded,
+    ConversationLabelRemoved,
     ConversationRead,
+    ConversationStatusChanged,
+    ConversationUnread,
     Event,
     LogErased,
     LoginsFailed,
     LogVerified,
     MessageSent,
+    NoteWritten,
     SessionEnded,
     SessionStarted,
     UserRegistered,
@@ -51,6 +58,13 @@ TITLES: Mapping[str, str] = {
     "connection:closed": N_("Connection closed"),
     "conversation:message:sent": N_("Message"),
     "conversation:read": N_("Read"),
+    "conversation:unread": N_("Marked unread"),
+    "conversation:assigned": N_("Assigned"),
+    "conversation:status:changed": N_("Status changed"),
+    "conversation:snooze:ended": N_("Snooze ended"),
+    "conversation:label:added": N_("Label added"),
+    "conversation:label:removed": N_("Label removed"),
+    "conversation:note:written": N_("Private note"),
     "log:verified": N_("Log verified"),
     "log:erased": N_("Erased"),
 }
@@ -58,7 +72,7 @@ TITLES: Mapping[str, str] = {
 
 KINDS: Mapping[str, str] = {
     "conversation:message": N_("Messages"),
-    "conversation": N_("Messages and read marks"),
+    "conversation": N_("Conversations and what was done to them"),
     "session": N_("Logins"),
     "connection": N_("Connections"),
     "user": N_("Accounts"),
@@ -134,7 +148,7 @@ def people_of(rows: Iterable[Recorded]) -> set[str]:
     return {id_ for row in rows for id_ in _parties(row, event_of(row)) if id_ not in _NOBODY}
 
 
-_NOBODY = frozenset({DESK, COMMAND_LINE, ""})
+_NOBODY = frozenset({CLOCK, DESK, COMMAND_LINE, ""})
 
 
 def _parties(row: Recorded, event: Event | None) -> list[str]:
@@ -143,6 +157,8 @@ def _parties(row: Recorded, event: Event | None) -> list[str]:
         return [event.sender, event.recipient]
     if isinstance(event, ConversationRead):
         return [event.by]
+    if isinstance(event, ConversationAssigned):
+        return [event.by, event.to] if event.to else [event.by]
     if isinstance(event, LogErased):
         return [event.user or event.by]
     owner = row.stream.removeprefix("user/") if row.stream.startswith("user/") else ""
@@ -174,7 +190,7 @@ class Narrator:
             title=self._title(row, event),
             parties=[self.party(id_) for id_ in _parties(row, event)],
             text=say("The payload was erased.") if row.erased else self._text(event),
-            quote=isinstance(event, MessageSent),
+            quote=isinstance(event, MessageSent | NoteWritten),
             erased=row.erased,
             place=self._place(row, event),
         )
@@ -197,6 +213,8 @@ class Narrator:
             return Party(say("Support"), None)
         if id_ == COMMAND_LINE:
             return Party(say("Command line"), None)
+        if id_ == CLOCK:
+            return Party(say("By itself"), None)
         person = self._people.get(id_)
         name = say("Somebody ({id})", id=id_[:8]) if person is None else person.name
         return Party(name, user_page(id_))
@@ -243,8 +261,12 @@ def _role_changed(narrator: Narrator, event: UserRoleChanged) -> str:
     return "→ " + _role(narrator, event.role)
 
 
-def _started(narrator: Narrator, event: SessionStarted) -> str:
-    return narrator.language.say("until {when}", when=_when(narrator, event.expires))
+def _session_started(narrator: Narrator, event: SessionStarted) -> str:
+    return _until(narrator, event.expires)
+
+
+def _until(narrator: Narrator, time: str) -> str:
+    return narrator.language.say("until {when}", when=_when(narrator, time))
 
 
 def _when(narrator: Narrator, text: str) -> str:
@@ -269,12 +291,39 @@ def _closed(narrator: Narrator, event: ConnectionClosed) -> str:
     return " · ".join((_("after {time}", time=duration(event.milliseconds)), crash))
 
 
-def _message(narrator: Narrator, event: MessageSent) -> str:
+def _message(narrator: Narrator, event: MessageSent | NoteWritten) -> str:
     return event.text if len(event.text) <= EXCERPT else event.text[:EXCERPT] + "…"
 
 
 def _read(narrator: Narrator, event: ConversationRead) -> str:
     return narrator.language.say("up to message {seq}", seq=event.seq)
+
+
+def _unread(narrator: Narrator, event: ConversationUnread) -> str:
+    return narrator.language.say("from message {seq} on", seq=event.seq)
+
+
+def _assigned(narrator: Narrator, event: ConversationAssigned) -> str:
+    return "" if event.to else narrator.language.say("to nobody")
+
+
+STATUSES: Mapping[str, str] = {
+    "open": N_("Open"),
+    "pending": N_("Pending"),
+    "resolved": N_("Resolved"),
+    "snoozed": N_("Snoozed"),
+}
+"""What each status of a conversation is called."""
+
+
+def _status(narrator: Narrator, event: ConversationStatusChanged) -> str:
+    words = narrator.language.gettext(STATUSES[event.status])
+    until = _until(narrator, event.until) if event.until else ""
+    return "→ " + " ".join(filter(None, (words, until)))
+
+
+def _label(narrator: Narrator, event: ConversationLabelAdded | ConversationLabelRemoved) -> str:
+    return event.label
 
 
 def _failed(narrator: Narrator, event: LoginsFailed) -> str:
@@ -311,12 +360,18 @@ def _erased(narrator: Narrator, event: LogErased) -> str:
 _WORDS: Mapping[type[Event], Callable[[Narrator, Any], str]] = {
     UserRegistered: _registered,
     UserRoleChanged: _role_changed,
-    SessionStarted: _started,
+    SessionStarted: _session_started,
     SessionEnded: _ended,
     ConnectionOpened: _opened,
     ConnectionClosed: _closed,
     MessageSent: _message,
     ConversationRead: _read,
+    ConversationUnread: _unread,
+    ConversationAssigned: _assigned,
+    ConversationStatusChanged: _status,
+    ConversationLabelAdded: _label,
+    ConversationLabelRemoved: _label,
+    NoteWritten: _message,
     LoginsFailed: _failed,
     AccessDenied: _denied,
     LogVerified: _verified,

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from registro import __version__
+from registro.services.inbox import STATUS_NAMES
 from registro.web.i18n import N_
 
 _MESSAGE_ROW = {
@@ -101,6 +102,34 @@ _ROW = {
         "espera_desde": _TIME,
         "conectado": {"type": "boolean"},
         "desde": _TIME,
+        "leido_hasta": {"type": "integer", "description": "this and what follows: for admins"},
+        "estado": {"type": "string", "enum": list(STATUS_NAMES.values())},
+        "pospuesta_hasta": _TIME,
+        "asignada": {"type": "string", "description": "an admin's name; empty: nobody's"},
+        "etiquetas": {"type": "array", "items": {"type": "string"}},
+    },
+}
+_ACTION = {
+    "type": "object",
+    "required": ["conversacion", "posicion", "tipo", "de", "fecha", "valor", "hasta", "borrado"],
+    "properties": {
+        "conversacion": {"type": "string", "format": "uuid"},
+        "posicion": {"type": "integer"},
+        "tipo": {"type": "string", "description": "the event's type"},
+        "de": {"type": "string", "description": "empty for what happened by itself"},
+        "fecha": {"type": "string", "format": "date-time"},
+        "valor": {"type": "string", "description": "the assignee, the status, a label, a note"},
+        "hasta": _TIME,
+        "borrado": {"type": "boolean"},
+        "nombres": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+}
+_DONE = {
+    "type": "object",
+    "required": ["cambio", "fila"],
+    "properties": {
+        "cambio": {"type": "boolean", "description": "whether that was news"},
+        "fila": {"$ref": "#/components/schemas/Row"},
     },
 }
 
@@ -115,7 +144,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Documented:
-    """One operation, all of them GET. `roles` may use it."""
+    """One operation. `roles` may use it; `fields` are those of the posted form or JSON object."""
 
     path: str
     name: str
@@ -124,14 +153,38 @@ class Documented:
     parameters: tuple[Parameter, ...]
     answer: Any
     paged: bool = False
+    method: str = "get"
+    fields: tuple[Parameter, ...] = ()
 
 
 def _list_of(name: str) -> dict[str, Any]:
     return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
 
 
+def _deed(name: str, summary: str, *fields: Parameter) -> Documented:
+    """Something that admins do to a conversation."""
+    return Documented(
+        f"/api/conversaciones/{{id}}/{name}",
+        f"desk_{name.replace('-', '_')}",
+        summary,
+        ("admin",),
+        (Parameter("id", N_("The conversation's id"), required=True),),
+        _DONE,
+        method="post",
+        fields=fields,
+    )
+
+
 _BEFORE = Parameter(
     "antes", N_("Only messages before this number; `Link` gives it"), type="integer"
+)
+
+_QUEUE = (
+    Parameter("estado", N_("abierta, pendiente, resuelta, pospuesta or todas")),
+    Parameter("de", N_("mias, or libres for those that are nobody's")),
+    Parameter("no_leidas", N_("1: only what nobody of the desk has read")),
+    Parameter("etiqueta", N_("Only those with this label")),
+    Parameter("orden", N_("espera: who has waited longest first")),
 )
 
 OPERATIONS = [
@@ -166,12 +219,29 @@ OPERATIONS = [
         "inbox",
         N_("The rows of the inbox, 50 at a time, the most recent first"),
         ("admin",),
-        (Parameter("cursor", N_("What the answer before gave as `cursor`")),),
+        (
+            Parameter("cursor", N_("What the answer before gave as `cursor`")),
+            *_QUEUE,
+        ),
         {
             "type": "object",
             "properties": {
                 "filas": _list_of("Row"),
                 "cursor": {"type": ["string", "null"]},
+            },
+        },
+    ),
+    Documented(
+        "/api/bandeja/cuentas",
+        "inbox_counts",
+        N_("How many conversations other filters would list, each counted up to 100"),
+        ("admin",),
+        _QUEUE,
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": {"type": "integer"},
             },
         },
     ),
@@ -194,8 +264,37 @@ OPERATIONS = [
                 "mensajes": _list_of("Message"),
                 "nombres": {"type": "object", "additionalProperties": {"type": "string"}},
                 "mas": {"type": "boolean"},
+                "acciones": _list_of("Action"),
             },
         },
+    ),
+    _deed(
+        "asignar",
+        N_("Assigns a desk conversation"),
+        Parameter("a", N_("An admin's name; empty: nobody")),
+    ),
+    _deed(
+        "estado",
+        N_("Sets the status of a desk conversation"),
+        Parameter("estado", N_("abierta, pendiente, resuelta or pospuesta"), required=True),
+        Parameter("hasta", N_("Until when it is snoozed")),
+        Parameter("minutos", N_("How many minutes it is snoozed for"), type="integer"),
+    ),
+    _deed(
+        "etiquetas",
+        N_("Puts a label on a desk conversation, or takes one off"),
+        Parameter("poner", N_("The label to put there")),
+        Parameter("quitar", N_("The label to take off")),
+    ),
+    _deed(
+        "notas",
+        N_("Writes a private note, which users never see"),
+        Parameter("texto", N_("The note"), required=True),
+    ),
+    _deed(
+        "sin-leer",
+        N_("Marks a desk conversation as unread"),
+        Parameter("desde", N_("From this `seq` on; the last one by default"), type="integer"),
     ),
     Documented(
         "/api/buscar",
@@ -251,12 +350,13 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Registro", "version": __version__},
-        "paths": {one.path: {"get": _operation(one)} for one in OPERATIONS},
+        "paths": {one.path: {one.method: _operation(one)} for one in OPERATIONS},
         "components": {
             "schemas": {
                 "Message": _MESSAGE,
                 "MessageRow": _MESSAGE_ROW,
                 "Row": _ROW,
+                "Action": _ACTION,
                 "Event": _EVENT,
                 "FoundMessage": _FOUND,
                 "Error": _ERROR,
@@ -286,14 +386,15 @@ def _operation(one: Documented) -> dict[str, Any]:
             "description": description,
             "content": _json({"$ref": "#/components/schemas/Error"}),
         }
-    return {
+    body = {"requestBody": {"content": _json(_object(one.fields))}} if one.fields else {}
+    return body | {
         "operationId": one.name,
         "summary": one.summary,
         "description": "For " + " and ".join(one.roles) + ".",
         "parameters": [
             {
                 "name": parameter.name,
-                "in": "query",
+                "in": "path" if f"{{{parameter.name}}}" in one.path else "query",
                 "required": parameter.required,
                 "description": parameter.description,
                 "schema": {"type": parameter.type},
@@ -301,6 +402,17 @@ def _operation(one: Documented) -> dict[str, Any]:
             for parameter in one.parameters
         ],
         "responses": responses,
+    }
+
+
+def _object(fields: tuple[Parameter, ...]) -> dict[str, Any]:
+    """A JSON object of strings, as forms have them."""
+    return {
+        "type": "object",
+        "required": [field.name for field in fields if field.required],
+        "properties": {
+            field.name: {"type": "string", "description": field.description} for field in fields
+        },
     }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from sanic import HTTPResponse, Request
 from sanic.exceptions import BadRequest, NotFound
@@ -12,11 +12,14 @@ from sanic.response import redirect
 
 from registro.events.decide import DESK_NAME
 from registro.services import Services
-from registro.services.inbox import Row, Thread
-from registro.web import cookies, i18n, openapi, paths, thread, times, views
+from registro.services.inbox import STATUS_NAMES, Row, Thread
+from registro.web import cookies, i18n, openapi, paths, queues, thread, times, views
 from registro.web.access import Access, declare
 from registro.web.api import number
 from registro.web.auth import Visitor, page_for, public
+from registro.web.i18n import Language
+from registro.web.queues import Queue
+from registro.web.times import Clock
 from registro.web.typing import App
 from registro.web.views import Chat, Inbox
 
@@ -52,7 +55,7 @@ async def _chat(request: Request, who: Visitor) -> Chat:
     names = {**await services.people.admins(), **part.names}
     return Chat(
         lines,
-        _older(part, ""),
+        _older(part),
         None if before is None else "/soporte",
         _data(who, row, seen, names, more=part.more, live=before is None),
     )
@@ -62,38 +65,74 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
     services: Services = request.app.ctx.services
     con = request.args.get("con")
     try:
-        page = await services.inbox.list(request.args.get("cursor"))
+        queue = queues.read(request, STATUS_NAMES["open"])
+        page = await services.inbox.list(queue.filter(who.person), request.args.get("cursor"))
     except ValueError:
-        raise BadRequest("no cursor of this list") from None
+        raise BadRequest("no cursor or filter of this list") from None
+    clock = times.clock(request)
+    admins = await services.people.admins()
+    inbox = Inbox(
+        queue=queue,
+        counts=await queues.counts(services.inbox, queue, who.person),
+        labels=await services.inbox.labels(),
+        admins=admins,
+        snoozes=_snoozes(clock, i18n.of(request)),
+        rows=list(page.rows),
+        more=page.cursor,
+        row=None,
+        lines=[],
+        older=None,
+        newest=None,
+        data=_data(who, None, {}, cursor=page.cursor, queue=queue),
+        unknown=con,
+    )
     if not who.known:
-        return Inbox([], None, None, [], None, None, _data(who, None, {}), None)
+        return replace(inbox, rows=[], more=None, unknown=None)
     person = None if con is None else await services.directory.by_user(con)
     if person is None or person.is_admin:
-        data = _data(who, None, {}, cursor=page.cursor)
-        return Inbox(list(page.rows), page.cursor, None, [], None, None, data, con)
+        return inbox
     row = await services.inbox.row_of(person)
     before = _before(request, row)
     part = await services.inbox.thread(row.conversation, before)
+    done = await services.inbox.actions(row.conversation, *part.span)
     lines = thread.lines(
         part,
-        times.clock(request),
+        clock,
         ours=lambda message: message.sender != person.user,
-        our_read=row.desk_read,
+        our_read=row.desk_mark,
         their_read=row.user_read,
     )
-    address = f"con={quote(person.user, safe='')}"
-    data = _data(
-        who,
-        row,
-        {},
-        {**await services.people.admins(), **part.names},
-        more=part.more,
-        live=before is None,
-        cursor=page.cursor,
+    names = {**admins, **part.names}
+    return replace(
+        inbox,
+        row=row,
+        lines=thread.woven(lines, part, done, clock, i18n.of(request)),
+        newest=None if before is None else queue.address(con=person.user),
+        older=queue.address(con=person.user, antes=str(part.messages[0].seq))
+        if part.more
+        else None,
+        data=_data(
+            who,
+            row,
+            {},
+            names,
+            more=part.more,
+            live=before is None,
+            cursor=page.cursor,
+            queue=queue,
+        ),
+        unknown=None,
     )
-    newest = None if before is None else f"/soporte?{address}"
-    older = _older(part, f"{address}&")
-    return Inbox(list(page.rows), page.cursor, row, lines, older, newest, data, None)
+
+
+def _snoozes(clock: Clock, language: Language) -> list[tuple[str, str]]:
+    """Ends of snoozes that are offered, as `datetime-local` fields have them."""
+    day = 86_400_000_000
+    today = clock.weekday(clock.now)
+    return [
+        (language.say("Tomorrow at 9"), f"{clock.field(clock.now + day)[:10]}T09:00"),
+        (language.say("Monday at 9"), f"{clock.field(clock.now + (7 - today) * day)[:10]}T09:00"),
+    ]
 
 
 AFTER = 20
@@ -112,8 +151,8 @@ def _before(request: Request, row: Row) -> int | None:
     return before
 
 
-def _older(part: Thread, query: str) -> str | None:
-    return f"/soporte?{query}antes={part.messages[0].seq}" if part.more else None
+def _older(part: Thread) -> str | None:
+    return f"/soporte?antes={part.messages[0].seq}" if part.more else None
 
 
 def _data(
@@ -125,6 +164,7 @@ def _data(
     more: bool = False,
     live: bool = True,
     cursor: str | None = None,
+    queue: Queue | None = None,
 ) -> dict[str, Any]:
     """What the page's scripts need to go on from what the page shows."""
     return {
@@ -132,13 +172,13 @@ def _data(
         "admin": who.person.is_admin,
         "expires": who.expires,
         "desk": DESK_NAME,
-        "row": None if row is None else row.wire(),
+        "row": None if row is None else row.for_desk() if who.person.is_admin else row.wire(),
         "names": {**(names or {}), who.person.user: who.person.name} | _name_of(row),
         "more": more,
         "seen": seen,
         "live": live,
         "cursor": cursor,
-    }
+    } | ({} if queue is None else {"queue": queue.wire(), "query": queue.query()})
 
 
 def _name_of(row: Row | None) -> dict[str, str]:

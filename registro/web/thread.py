@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from registro.events.record import rfc3339
+from registro.events.types import NoteWritten
 from registro.services.chat import SentMessage
-from registro.services.inbox import Thread
+from registro.services.inbox import Action, Thread
+from registro.web.i18n import Language
 from registro.web.times import Clock
 
 TOGETHER = 5 * 60 * 1_000_000
@@ -81,3 +83,79 @@ def lines(
         )
         before = message
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done to a conversation, as it stands between its messages: `words` say it, but for
+    a note, which has its `text` and its author's name."""
+
+    position: int
+    user: str
+    name: str
+    words: str
+    text: str
+    note: bool
+    erased: bool
+    iso: str
+    time: str
+    full: str
+
+
+def woven(
+    lines: Sequence[Line],
+    thread: Thread,
+    actions: Sequence[Action],
+    clock: Clock,
+    language: Language,
+) -> list[Line | Done]:
+    """The lines of a thread with what was done between them, in the order of the log."""
+    woven: list[Line | Done] = []
+    waiting = list(actions)
+    for line, message in zip(lines, thread.messages, strict=True):
+        between = [one for one in waiting if one.position < message.position]
+        waiting = waiting[len(between) :]
+        woven += [_done(one, clock, language) for one in between]
+        woven.append(replace(line, follows=False) if between else line)
+    return woven + [_done(one, clock, language) for one in waiting]
+
+
+def _done(action: Action, clock: Clock, language: Language) -> Done:
+    note = action.type == NoteWritten.type
+    return Done(
+        position=action.position,
+        user=action.by,
+        name=action.names.get(action.by, ""),
+        words="" if note else _words(action, clock, language),
+        text=action.value if note else "",
+        note=note,
+        erased=action.erased,
+        iso=rfc3339(action.at, 3),
+        time=clock.time(action.at),
+        full=clock.full(action.at),
+    )
+
+
+def _words(action: Action, clock: Clock, language: Language) -> str:
+    """`static/actions.js` says the same."""
+    _ = language.say
+    name = action.names.get(action.by, "") or _("Somebody")
+    value = action.value or "…"
+    until = "" if action.until is None else clock.full(action.until)
+    to = action.names.get(action.value, action.value)
+    said: Mapping[str, str] = {
+        "conversation:assigned": _("{name} assigned this to {to}", name=name, to=to)
+        if action.value
+        else _("{name} assigned this to nobody", name=name),
+        "open": _("{name} opened this", name=name),
+        "pending": _("{name} marked this as pending", name=name),
+        "resolved": _("{name} resolved this", name=name),
+        "snoozed": _("{name} snoozed this until {until}", name=name, until=until),
+        "conversation:snooze:ended": _("The snooze ended"),
+        "conversation:label:added": _("{name} added the label {label}", name=name, label=value),
+        "conversation:label:removed": _(
+            "{name} took off the label {label}", name=name, label=value
+        ),
+    }
+    of_status = action.type == "conversation:status:changed"
+    return said.get(action.value if of_status else action.type, action.type)

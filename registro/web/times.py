@@ -96,6 +96,10 @@ class Clock:
         """2026-11-24T14:05, as `datetime-local` fields of forms have it."""
         return f"{self._local(at):%Y-%m-%dT%H:%M}"
 
+    def weekday(self, at: int) -> int:
+        """0 on a Monday to 6 on a Sunday."""
+        return self._local(at).weekday()
+
     def read(self, text: str) -> int:
         """Microseconds since 1970 of RFC 3339, or of a day or a day and time in the reader's zone.
         Raises ValueError for what is neither, or not from 1970 to 2255."""

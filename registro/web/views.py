@@ -6,7 +6,7 @@ into `lang`, `clock` tells times, `asset` gives the address of a file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,12 +24,15 @@ from registro.errors import Unavailable
 from registro.events.decide import Person
 from registro.events.record import rfc3339
 from registro.services import Services
-from registro.services.inbox import Row
+from registro.services.inbox import COUNTED, STATUS_NAMES, Row
 from registro.services.people import Counts
 from registro.services.preferences import Preferences
 from registro.web import assets, cookies, i18n, paths, times
+from registro.web.i18n import N_
+from registro.web.narration import STATUSES
 from registro.web.openapi import Documented
-from registro.web.thread import Line
+from registro.web.queues import ANY, STATUS_ORDER, Queue
+from registro.web.thread import Done, Line
 from registro.web.typing import App
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -97,13 +100,21 @@ class Chat(View):
 
 @dataclass(frozen=True, slots=True)
 class Inbox(View):
-    """The desk's list, and one thread of it (`row`), if one is open."""
+    """The desk's list, and one thread of it (`row`), if one is open. `queue` is which part of the
+    inbox is listed, `counts` what other filters would list, `labels` those to choose from; `admins`
+    are names by user name; `snoozes` ends of snoozes to choose from: the words, the field's value.
+    """
 
     template: ClassVar[str] = "inbox.html"
+    queue: Queue
+    counts: Mapping[str, Mapping[str, int]]
+    labels: Sequence[str]
+    admins: Mapping[str, str]
+    snoozes: Sequence[tuple[str, str]]
     rows: list[Row]
     more: str | None
     row: Row | None
-    lines: list[Line]
+    lines: list[Line | Done]
     older: str | None
     newest: str | None
     data: Mapping[str, Any]
@@ -207,6 +218,12 @@ def _texts(code: str) -> Markup:
     return json_block(i18n.language(code).scripts)
 
 
+_STATUS_TITLES = {name: STATUSES[status] for status, name in STATUS_NAMES.items()} | {
+    ANY: N_("All")
+}
+"""What each `estado` is called."""
+
+
 def initials(name: str) -> str:
     """Up to two letters that stand for a name in its picture."""
     words = [word for word in name.split() if word[0].isalnum()] or [name]
@@ -233,4 +250,8 @@ def add_to(app: App) -> None:
         tone=tone,
         json_block=json_block,
         iso=lambda at: rfc3339(at, 3),
+        counted=lambda number: str(number) if number < COUNTED else f"{COUNTED - 1}+",
+        status_titles=_STATUS_TITLES,
+        status_names=STATUS_NAMES,
+        status_order=STATUS_ORDER,
     )

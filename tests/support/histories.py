@@ -9,13 +9,21 @@ from hypothesis import strategies as st
 from registro.events import codec, ids
 from registro.events.record import Recorded
 from registro.events.types import (
+    CLOCK,
     DESK,
     ConnectionClosed,
     ConnectionOpened,
+    ConversationAssigned,
+    ConversationLabelAdded,
+    ConversationLabelRemoved,
     ConversationRead,
+    ConversationSnoozeEnded,
+    ConversationStatusChanged,
+    ConversationUnread,
     Event,
     Imported,
     MessageSent,
+    NoteWritten,
     SessionEnded,
     SessionStarted,
     UserDisabled,
@@ -80,6 +88,46 @@ def _read() -> st.SearchStrategy[tuple[str, Event]]:
     )
 
 
+def _desk() -> st.SearchStrategy[tuple[str, Event]]:
+    """What admins do to conversations, in any order: positions that it names may be of others."""
+    positions = st.integers(6, 30)
+    labels = st.sampled_from(["vip", "envío", "VIP"])
+    by = st.sampled_from(ADMINS)
+
+    def events(id_: str) -> st.SearchStrategy[Event]:
+        conversation = st.just(id_)
+        return st.one_of(
+            st.builds(ConversationAssigned, conversation, to=st.sampled_from([*ADMINS, ""]), by=by),
+            st.builds(
+                ConversationStatusChanged,
+                conversation,
+                status=st.sampled_from(["open", "pending", "resolved"]),
+                by=by,
+            ),
+            st.builds(
+                ConversationStatusChanged,
+                conversation,
+                status=st.just("snoozed"),
+                by=by,
+                until=st.just(TIMES),
+            ),
+            st.builds(ConversationSnoozeEnded, conversation, snooze=positions, by=st.just(CLOCK)),
+            st.builds(ConversationLabelAdded, conversation, label=labels, by=by),
+            st.builds(
+                ConversationLabelRemoved,
+                conversation,
+                label=labels,
+                added=st.lists(positions, max_size=3).map(tuple),
+                by=by,
+            ),
+            st.builds(NoteWritten, conversation, text=st.sampled_from(["llamó", "¡ojo!"]), by=by),
+            st.builds(ConversationUnread, conversation, seq=st.integers(1, 9), by=by),
+        )
+
+    conversations = st.sampled_from(USERS).map(ids.desk_conversation)
+    return conversations.flatmap(lambda id_: st.tuples(st.just(f"desk/{id_}"), events(id_)))
+
+
 def _connection() -> st.SearchStrategy[tuple[str, Event]]:
     def build(number: int, person: str, opened: bool) -> tuple[str, Event]:
         stream = f"connection/{UUID(int=number, version=4)}"
@@ -120,7 +168,9 @@ def _account() -> st.SearchStrategy[tuple[str, Event]]:
 
 def histories(max_size: int = 40) -> st.SearchStrategy[History]:
     """Everybody registers; then anything that can happen once or often happens in any order."""
-    steps = st.one_of(_message(), _message(), _read(), _connection(), _session(), _account())
+    steps = st.one_of(
+        _message(), _message(), _read(), _desk(), _desk(), _connection(), _session(), _account()
+    )
     return st.lists(steps, max_size=max_size).map(lambda rest: registrations() + _possible(rest))
 
 

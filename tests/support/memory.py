@@ -35,6 +35,8 @@ class Memory:
         folding.apply(rows, events, projections)
         for table, _ in rows.sizes():
             changes = rows.changes(table)
+            for key in changes.deleted:
+                self.tables[table.name].pop(key, None)
             for row in (*changes.inserted, *changes.changed):
                 self.tables[table.name][table.key_of(row)] = dict(row)
         return self

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from registro.errors import Refused
 from registro.events import decide, ids
-from registro.events.decide import Person, Standing
+from registro.events.decide import MAX_LABELS, MAX_SNOOZE, Person, Standing, Work
 from registro.events.types import DESK
 
 ADA = Person("00000000-0000-4000-8000-000000000001", "ada", "Ada", "user")
@@ -119,3 +119,92 @@ def test_a_read_mark_moves_forward_only_and_up_to_the_last_message():
 
 def test_an_unknown_conversation_is_refused_like_a_foreign_one():
     assert refusal(decide.read, ADA, None, 1) == "no_autorizado"
+
+
+def test_what_was_marked_unread_can_be_read_again():
+    marked = DESK_STANDING._replace(peer_read=5, desk_mark=3)
+    assert decide.read(ROOT, marked, 3) is None
+    assert decide.read(ROOT, marked, 5).seq == 5
+    assert decide.read(ADA, marked, 2) is None
+
+
+WORK = Work(DESK_OF_ADA, "open", "", None, {"vip": (7, 9)}, 5, 3)
+NOW = 1_772_546_400_000_000
+HOUR = 3_600_000_000
+
+
+@pytest.mark.parametrize(
+    ("act", "arguments"),
+    [
+        (decide.assign, (ROOT,)), (decide.set_status, ("pending", None, NOW)),
+        (decide.add_label, ("new",)), (decide.remove_label, ("vip",)), (decide.note, ("hm",)),
+        (decide.mark_unread, (2,)),
+    ],
+)  # fmt: skip
+def test_only_admins_handle_conversations_and_only_those_of_the_desk(act, arguments):
+    assert act(ROOT, WORK, *arguments).by == ROOT.id
+    assert refusal(act, ADA, WORK, *arguments) == "no_autorizado"
+    assert refusal(act, ROOT, None, *arguments) == "no_autorizado"
+
+
+def test_a_conversation_is_assigned_to_active_admins_or_to_nobody():
+    assert decide.assign(ROOT, WORK, OTHER).to == OTHER.id
+    assert decide.assign(ROOT, WORK, None) is None
+    theirs = WORK._replace(assignee=OTHER.id)
+    assert decide.assign(ROOT, theirs, OTHER) is None
+    assert decide.assign(ROOT, theirs, None).to == ""
+    for nobody in (ADA, OTHER._replace(disabled=True)):
+        assert refusal(decide.assign, ROOT, WORK, nobody) == "destinatario_desconocido"
+
+
+def test_a_status_is_one_of_four_and_only_snoozing_has_an_end():
+    assert decide.set_status(ROOT, WORK, "resolved", None, NOW).status == "resolved"
+    assert decide.set_status(ROOT, WORK, "open", None, NOW) is None
+    snoozed = decide.set_status(ROOT, WORK, "snoozed", NOW + HOUR, NOW)
+    assert (snoozed.status, snoozed.until) == ("snoozed", "2026-03-03T15:00:00.000000Z")
+    again = WORK._replace(status="snoozed", snoozed_until=NOW + HOUR)
+    assert decide.set_status(ROOT, again, "snoozed", NOW + HOUR, NOW) is None
+    assert decide.set_status(ROOT, again, "snoozed", NOW + 2 * HOUR, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "until"),
+    [
+        ("closed", None), ("", None), ("open", NOW + HOUR), ("snoozed", None), ("snoozed", NOW),
+        ("snoozed", NOW - HOUR), ("snoozed", NOW + MAX_SNOOZE + 1),
+    ],
+)  # fmt: skip
+def test_other_statuses_and_ends_are_refused(status, until):
+    assert refusal(decide.set_status, ROOT, WORK, status, until, NOW) == "datos_invalidos"
+
+
+def test_a_label_is_added_once_and_taken_off_with_all_that_put_it_there():
+    assert decide.add_label(ROOT, WORK, "VIP").label == "VIP"
+    assert decide.add_label(ROOT, WORK, "vip") is None
+    assert decide.remove_label(ROOT, WORK, "vip").added == (7, 9)
+    assert decide.remove_label(ROOT, WORK, "VIP") is None
+
+
+@pytest.mark.parametrize("label", ["", " vip", "x" * 31, "a\nb", "\0"])
+def test_other_labels_are_refused(label):
+    assert refusal(decide.add_label, ROOT, WORK, label) == "datos_invalidos"
+
+
+def test_labels_of_a_conversation_are_bounded():
+    full = WORK._replace(labels={str(number): (number,) for number in range(MAX_LABELS)})
+    assert refusal(decide.add_label, ROOT, full, "more") == "datos_invalidos"
+    assert decide.add_label(ROOT, full, "0") is None
+
+
+def test_a_note_is_a_text_like_a_message():
+    assert decide.note(ROOT, WORK, "llamó ayer").text == "llamó ayer"
+    assert refusal(decide.note, ROOT, WORK, " ") == "mensaje_vacio"
+    assert refusal(decide.note, ROOT, WORK, "x" * 4001) == "mensaje_largo"
+
+
+def test_what_is_read_can_be_marked_unread():
+    assert decide.mark_unread(ROOT, WORK, 2).seq == 2
+    assert decide.mark_unread(ROOT, WORK, 4) is None  # it is unread
+    assert decide.mark_unread(ROOT, WORK._replace(desk_mark=5), None).seq == 5
+    for seq in (0, 6):
+        assert refusal(decide.mark_unread, ROOT, WORK, seq) == "datos_invalidos"

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from registro.events import ids
-from registro.events.types import DESK, ConversationRead, MessageSent
+from registro.events.types import (
+    CLOCK,
+    DESK,
+    ConversationAssigned,
+    ConversationLabelAdded,
+    ConversationLabelRemoved,
+    ConversationRead,
+    ConversationSnoozeEnded,
+    ConversationStatusChanged,
+    ConversationUnread,
+    Event,
+    MessageSent,
+    NoteWritten,
+    Status,
+)
 from tests.support.histories import ADMINS, USERS, History, as_rows, histories
 from tests.support.memory import Memory
 
@@ -110,3 +127,109 @@ def test_messages_of_a_pair_are_nobodys_work() -> None:
 
 def test_the_preview_is_the_beginning_of_the_last_message() -> None:
     assert _conversation(_from_user("x" * 999))["last_text"] == "x" * 200
+
+
+def _on_desk(event: Event) -> tuple[str, Event]:
+    return f"desk/{CONVERSATION}", event
+
+
+def _status(status: Status, until: str = "") -> tuple[str, Event]:
+    return _on_desk(ConversationStatusChanged(CONVERSATION, status, ADMIN, until))
+
+
+def _label(label: str) -> tuple[str, Event]:
+    return _on_desk(ConversationLabelAdded(CONVERSATION, label, ADMIN))
+
+
+def _unlabel(label: str, *added: int) -> tuple[str, Event]:
+    return _on_desk(ConversationLabelRemoved(CONVERSATION, label, added, ADMIN))
+
+
+SNOOZED = _status("snoozed", "2026-03-03T15:00:00.000000Z")
+
+
+@given(histories())
+def test_what_is_unread_for_the_desk_is_after_its_mark(history: History) -> None:
+    for row in Memory().fold(as_rows(history)).tables["conversations"].values():
+        assert 0 <= row["desk_mark"] <= row["last_seq"]
+        assert row["unread"] == (row["kind"] == "desk" and row["desk_mark"] < row["last_seq"])
+
+
+@given(histories())
+def test_labels_of_rows_and_conversations_of_labels_are_the_same(history: History) -> None:
+    tables = Memory().fold(as_rows(history)).tables
+    assert set(tables["conversation_labels"]) == {
+        (label, row["id"])
+        for row in tables["conversations"].values()
+        for label in json.loads(row["labels"])
+    }
+
+
+def test_a_conversation_begins_open_and_nobodys() -> None:
+    for first in (_from_user(), _from_desk()):
+        row = _conversation(first)
+        assert (row["status"], row["assignee"], row["labels"]) == ("open", "", "{}")
+
+
+def test_a_conversation_is_whose_it_was_assigned_to_last() -> None:
+    steps = [_on_desk(ConversationAssigned(CONVERSATION, to, ADMIN)) for to in (*ADMINS, "")]
+    assigned = [_conversation(_from_user(), *steps[:n])["assignee"] for n in (1, 2, 3)]
+    assert assigned == [*ADMINS, ""]
+
+
+@pytest.mark.parametrize(
+    ("status", "after"),
+    [(SNOOZED, "open"), (_status("resolved"), "open"), (_status("pending"), "pending")],
+)
+def test_a_message_of_the_user_opens_what_is_resolved_or_snoozed(
+    status: tuple[str, Event], after: str
+) -> None:
+    row = _conversation(_from_user(), status, _from_user())
+    assert (row["status"], row["snoozed_until"], row["snooze"]) == (after, None, None)
+
+
+def test_an_answer_of_the_desk_leaves_the_status_alone() -> None:
+    assert _conversation(_from_user(), _status("resolved"), _from_desk())["status"] == "resolved"
+    row = _conversation(_from_user(), SNOOZED, _from_desk())
+    assert (row["status"], row["snoozed_until"]) == ("snoozed", 1_772_550_000_000_000)
+
+
+def test_a_snooze_ends_and_only_the_one_whose_time_has_come() -> None:
+    def ended(snooze: int) -> tuple[str, Event]:
+        return _on_desk(ConversationSnoozeEnded(CONVERSATION, snooze, CLOCK))
+
+    assert _conversation(_from_user(), SNOOZED, ended(2))["status"] == "open"
+    assert _conversation(_from_user(), SNOOZED, SNOOZED, ended(2))["status"] == "snoozed"
+    assert _conversation(_from_user(), SNOOZED, _status("resolved"), ended(2))["status"] == (
+        "resolved"
+    )
+
+
+def test_a_label_stays_while_anybody_who_put_it_there_was_not_undone() -> None:
+    begun = (_from_user(), _label("vip"), _label("envío"))
+    assert _conversation(*begun)["labels"] == '{"envío":[3],"vip":[2]}'
+    assert _conversation(*begun, _unlabel("vip", 2))["labels"] == '{"envío":[3]}'
+    meanwhile = (*begun, _label("vip"), _unlabel("vip", 2))
+    assert _conversation(*meanwhile)["labels"] == '{"envío":[3],"vip":[4]}'
+
+
+def test_what_is_marked_unread_is_unread_until_it_is_read_again() -> None:
+    unread = _on_desk(ConversationUnread(CONVERSATION, 2, ADMIN))
+    begun = (_from_user(), _from_user(), _read(DESK, 2), unread)
+    row = _conversation(*begun)
+    # The user was told that it was read, and that stays so.
+    assert (row["unread"], row["desk_mark"], row["peer_read"]) == (1, 1, 2)
+    assert _conversation(*begun, _read(USER, 2))["unread"] == 1
+    for end in (_read(DESK, 2), _from_desk()):
+        assert _conversation(*begun, end)["unread"] == 0
+
+
+def test_actions_are_lines_with_what_they_did() -> None:
+    note = _on_desk(NoteWritten(CONVERSATION, "llamó", ADMIN))
+    history = as_rows([_from_user(), SNOOZED, _label("vip"), note])
+    lines = Memory().fold(history).tables["conversation_actions"]
+    assert [(row["type"], row["value"], row["until"]) for row in lines.values()] == [
+        ("conversation:status:changed", "snoozed", 1_772_550_000_000_000),
+        ("conversation:label:added", "vip", None),
+        ("conversation:note:written", "llamó", None),
+    ]

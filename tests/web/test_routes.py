@@ -28,10 +28,11 @@ EXAMPLES = {
     "/socket.io": "/socket.io/?EIO=4&transport=polling",
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
 def example(path: str) -> str:
-    return EXAMPLES.get(path, path)
+    return EXAMPLES.get(path, path.replace("<id:uuid>", NOWHERE))
 
 
 def cases(*kinds: str) -> list[tuple[str, str]]:
