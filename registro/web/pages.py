@@ -18,7 +18,6 @@ from registro.web.access import Access, declare
 from registro.web.api import number
 from registro.web.auth import Visitor, page_for, public
 from registro.web.i18n import Language
-from registro.web.queues import Queue
 from registro.web.times import Clock
 from registro.web.typing import App
 from registro.web.views import Chat, Inbox
@@ -71,6 +70,7 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         raise BadRequest("no cursor or filter of this list") from None
     clock = times.clock(request)
     admins = await services.people.admins()
+    listed = {"queue": queue.wire(), "query": queue.query(), "admins": admins}
     inbox = Inbox(
         queue=queue,
         counts=await queues.counts(services.inbox, queue, who.person),
@@ -83,7 +83,7 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         lines=[],
         older=None,
         newest=None,
-        data=_data(who, None, {}, cursor=page.cursor, queue=queue),
+        data=_data(who, None, {}, cursor=page.cursor) | listed,
         unknown=con,
     )
     if not who.known:
@@ -119,8 +119,8 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
             more=part.more,
             live=before is None,
             cursor=page.cursor,
-            queue=queue,
-        ),
+        )
+        | listed,
         unknown=None,
     )
 
@@ -164,7 +164,6 @@ def _data(
     more: bool = False,
     live: bool = True,
     cursor: str | None = None,
-    queue: Queue | None = None,
 ) -> dict[str, Any]:
     """What the page's scripts need to go on from what the page shows."""
     return {
@@ -178,7 +177,7 @@ def _data(
         "seen": seen,
         "live": live,
         "cursor": cursor,
-    } | ({} if queue is None else {"queue": queue.wire(), "query": queue.query()})
+    }
 
 
 def _name_of(row: Row | None) -> dict[str, str]:

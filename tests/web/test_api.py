@@ -132,6 +132,8 @@ def test_the_answers_are_what_the_openapi_document_says(site: Site) -> None:
     document = admin.get("/api-docs/openapi.json").json()
     assert len(document["paths"]) >= 5
     for path, operations in document["paths"].items():
+        if "get" not in operations:
+            continue  # what is posted has tests of its own
         schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         answer = admin.get(path, params={"con": USER})
         assert answer.status_code == 200, path

@@ -12,7 +12,7 @@
 // it) · `outbox` what waits or failed is another set now · `overtaken` {outgoing, messages} · `unsaved`
 // an Outgoing that the browser's storage did not take: it lives no longer than the page · `erased`
 // {conversacion, seq} · `read` {conversacion, seq, de} · `typing` {de, conversacion} · `presence`
-// {user, conectado, desde} · `row` an inbox row · `connection` "online" | "offline" | "refused" ·
+// {user, conectado, desde} · `row` an inbox row · `action` as in `accion` · `connection` "online" | "offline" | "refused" ·
 // `ended` {motivo}.
 
 import { Outbox } from "./outbox.js";
@@ -28,6 +28,7 @@ import { Outbox } from "./outbox.js";
  *            erased: {conversacion: string, seq: number},
  *            read: {conversacion: string, seq: number, de: string},
  *            typing: {de: string, conversacion: string},
+ *            action: Record<string, any>,
  *            presence: {user: string, conectado: boolean, desde: string}, row: Record<string, any>,
  *            connection: "online" | "offline" | "refused", ended: {motivo: string}}} Events
  * @typedef {{ok: boolean, error?: {codigo: string, mensajes?: Message[]}, [field: string]: any}} Answer
@@ -242,6 +243,7 @@ export class ChatClient extends EventTarget {
     socket.on("escribiendo", (what) => this.#tell("typing", what));
     socket.on("presencia", (what) => this.#tell("presence", what));
     socket.on("conversacion", (row) => this.#tell("row", row));
+    socket.on("accion", (action) => this.#tell("action", action));
     socket.on("sesion_termina", ({ motivo, espera }) => {
       if (motivo === "reinicio") this.#restart = Math.min(LONGEST_RESTART, Math.max(0, Number(espera) || 0));
       // A token that ran out may have been renewed by another tab: connecting again finds out.

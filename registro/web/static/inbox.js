@@ -1,4 +1,5 @@
 // The page of an admin: the list of conversations, and the thread that is open.
+import { openDesk, showAction, STATUSES } from "./desk.js";
 import { element, initials, tone } from "./lines.js";
 import { count, say } from "./texts.js";
 import { data, openThread, startClient } from "./thread.js";
@@ -10,16 +11,32 @@ const page = data();
 const open = page.row;
 const client = startClient(page, open ? { [open.conversacion]: open.seq } : {});
 
-if (open && page.live) {
-  openThread({
-    client,
-    page,
-    para: open.user,
-    conversation: open.conversacion,
-    ours: (user) => user !== open.user,
-    guard: true,
-  });
+const queue = page.queue;
+/** The address of this list, or of a thread beside it. @param {string} [user] */
+function address(user) {
+  const query = new URLSearchParams(page.query);
+  if (user) query.set("con", user);
+  return query.size ? `/soporte?${query}` : "/soporte";
 }
+
+const lines = open && page.live && openThread({
+  client,
+  page,
+  para: open.user,
+  conversation: open.conversacion,
+  ours: (user) => user !== open.user,
+  guard: true,
+});
+const showDesk = open ? openDesk(open, address(), (row) => showRow(row)) : null;
+
+/** @param {any} action */
+function showLive(action) {
+  if (!lines || action.conversacion !== open.conversacion) return;
+  const near = lines.atEnd;
+  showAction(action);
+  if (near) lines.toEnd();
+}
+client.on("action", showLive);
 
 const rows = $("rows");
 const moved = $("moved");
@@ -39,8 +56,8 @@ function emptyRow(row) {
   preview.dir = "auto";
   const pill = element("span", "pill", "", element("span"), element("span", "hidden", ` ${say("unread")}`));
   const marks = element("span", "marks", "", element("span", "unsent"), pill);
-  const link = element("a", "", "", avatar, name, element("time", "ago"), preview, marks);
-  link.href = `/soporte?con=${encodeURIComponent(row.user)}`;
+  const link = element("a", "", "", avatar, name, element("time", "ago"), preview, marks, element("span", "tags"));
+  link.href = address(row.user);
   const item = element("li", "row", "", link);
   item.dataset.user = row.user;
   return item;
@@ -49,7 +66,7 @@ function emptyRow(row) {
 /** @param {any} item @param {Record<string, any>} row */
 function fillRow(item, row) {
   const at = new Date(row.fecha);
-  item.dataset.at = row.fecha;
+  item.dataset.at = placeOf(row);
   item.classList.toggle("unread", row.sin_leer > 0);
   const ago = item.querySelector(".ago");
   ago.textContent = times.ago(at);
@@ -60,8 +77,31 @@ function fillRow(item, row) {
   const pill = item.querySelector(".pill");
   pill.hidden = row.sin_leer === 0;
   pill.firstElementChild.textContent = String(row.sin_leer);
+  showTags(item, row);
   showPresence(item, row.conectado);
   showUnsent(item);
+}
+
+/** What the list is ordered by. @param {Record<string, any>} row */
+const placeOf = (row) => (queue.orden === "espera" ? row.espera_desde : row.fecha) ?? "";
+
+/** Whether a row is one of this list. @param {Record<string, any>} row */
+const belongs = (row) =>
+  (queue.estado === "todas" || queue.estado === row.estado) &&
+  (queue.de === "todas" || row.asignada === (queue.de === "mias" ? page.me : "")) &&
+  (!queue.no_leidas || row.sin_leer > 0) &&
+  (!queue.etiqueta || row.etiquetas.includes(queue.etiqueta)) &&
+  (queue.orden !== "espera" || row.espera_desde !== null);
+
+/** @param {any} item @param {Record<string, any>} row */
+function showTags(item, row) {
+  const tags = [];
+  if (row.estado !== "abierta") tags.push(element("span", "badge status", STATUSES[row.estado]()));
+  if (row.asignada) tags.push(element("span", "badge who", page.admins[row.asignada] ?? row.asignada));
+  for (const label of row.etiquetas) tags.push(element("span", "badge", "", element("bdi", "", label)));
+  const place = item.querySelector(".tags");
+  place.replaceChildren(...tags);
+  place.hidden = tags.length === 0;
 }
 
 /** Marks a row whose messages wait or failed: they go on being sent while others are read.
@@ -81,7 +121,7 @@ function showUnsentElsewhere() {
   const users = new Set(client.outbox.map((outgoing) => outgoing.para).filter((user) => !rowOf(user)));
   const links = [...users].flatMap((user) => {
     const link = element("a", "", page.names[user] ?? user);
-    link.href = `/soporte?con=${encodeURIComponent(user)}`;
+    link.href = address(user);
     return [" ", link];
   });
   $("unsent").replaceChildren(...(links.length ? [say("Not sent yet:"), ...links] : []));
@@ -99,26 +139,59 @@ function showPresence(item, connected) {
   item.querySelector(".presence").textContent = connected ? ` (${say("connected")})` : "";
 }
 
-/** Brings the rows into the order of their last messages. */
+/** Brings the rows into their order, without those that went to other lists. */
 function sort() {
   waiting.clear();
   moved.hidden = true;
   const focused = /** @type {HTMLElement} */ (document.activeElement);
-  const sorted = [...rows.children].sort((/** @type {any} */ a, /** @type {any} */ b) => (a.dataset.at < b.dataset.at ? 1 : -1));
+  for (const item of rows.querySelectorAll(".leaving")) item.remove();
+  const first = queue.orden === "espera" ? -1 : 1;
+  const sorted = [...rows.children].sort((/** @type {any} */ a, /** @type {any} */ b) => (a.dataset.at < b.dataset.at ? first : -first));
   sorted.forEach((item, place) => rows.children[place] !== item && rows.insertBefore(item, rows.children[place]));
   if (rows.contains(focused)) focused.focus();
 }
 
-client.on("row", (row) => {
-  const item = rowOf(row.user) ?? rows.appendChild(emptyRow(row));
-  const changed = item.dataset.at !== row.fecha;
+/** A row that came, changed, or belongs to another list now: while the list is in use it keeps its
+ * place. @param {Record<string, any>} row */
+function showRow(row) {
+  if (row.user === open?.user) showDesk?.(row);
+  countSoon();
+  const known = rowOf(row.user);
+  if (!known && !belongs(row)) return;
+  const item = known ?? rows.appendChild(emptyRow(row));
+  const changed = item.dataset.at !== placeOf(row) || item.classList.contains("leaving") === belongs(row);
   fillRow(item, row);
+  item.classList.toggle("leaving", !belongs(row));
   if (!changed) return;
   if (!inUse()) return sort();
   waiting.add(row.user);
   moved.textContent = count("{number} conversation has news", "{number} conversations have news", waiting.size);
   moved.hidden = false;
-});
+}
+client.on("row", showRow);
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */ let counting;
+/** The numbers beside the filters follow a moment later, many changes together. */
+function countSoon() {
+  counting ??= setTimeout(async () => {
+    counting = undefined;
+    const answer = await fetch(`/api/bandeja/cuentas?${listQuery()}`).catch(() => null);
+    if (!answer?.ok) return;
+    const counts = await answer.json();
+    for (const shown of document.querySelectorAll(/** @type {"span"} */ ("[data-count]"))) {
+      const [field, value] = (shown.dataset.count ?? "").split(":");
+      const number = counts[field][value];
+      shown.textContent = number < 100 ? String(number) : "99+";
+    }
+  }, 1000);
+}
+
+/** The list in the words of the API, which lists all statuses where none is named. */
+function listQuery() {
+  const query = new URLSearchParams(page.query);
+  query.set("estado", queue.estado);
+  return query;
+}
 moved.addEventListener("click", sort);
 for (const type of ["pointerleave", "focusout"]) {
   rows.addEventListener(type, () => setTimeout(() => waiting.size && !inUse() && sort(), 150));
@@ -139,10 +212,16 @@ let before = false;
 client.on("connection", async (detail) => {
   if (detail !== "online") return;
   if (before) {
-    const answer = await fetch("/api/bandeja").catch(() => null);
+    const answer = await fetch(`/api/bandeja?${listQuery()}`).catch(() => null);
     if (answer?.ok) {
-      for (const row of (await answer.json()).filas) fillRow(rowOf(row.user) ?? rows.appendChild(emptyRow(row)), row);
-      sort();
+      for (const row of (await answer.json()).filas) showRow(row);
+      if (!inUse()) sort();
+    }
+    const thread = lines && (await fetch(`/api/hilo?con=${encodeURIComponent(open.user)}`).catch(() => null));
+    if (thread && thread.ok) {
+      const { fila, acciones } = await thread.json();
+      showRow(fila);
+      acciones.forEach(showLive);
     }
   }
   before = true;
