@@ -21,7 +21,13 @@ from registro.events import codec, ids, reader
 from registro.events.decide import Person
 from registro.events.record import Recorded
 from registro.events.store import draft
-from registro.events.types import LogErased, MessageSent
+from registro.events.types import (
+    ConversationLabelAdded,
+    ConversationLabelRemoved,
+    LogErased,
+    MessageSent,
+    NoteWritten,
+)
 from registro.events.writer import LogWriter
 
 POSITIONS_AN_EVENT = 1000
@@ -29,6 +35,10 @@ POSITIONS_AN_EVENT = 1000
 
 RETAINED = ("conversation", "desk", "session", "connection")
 """Kinds of events that age; those of accounts and erasures say how things are, so they stay."""
+
+
+_WRITTEN = (ConversationLabelAdded.type, ConversationLabelRemoved.type, NoteWritten.type)
+"""Events on desk/… in which there is something that somebody wrote."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,13 @@ class Erasures:
             for row in rows.values()
             if isinstance(was := codec.from_kept(kept[row.position]), MessageSent)
         ]
+
+    async def deeds(self, event: LogErased) -> list[Recorded]:
+        """The rows of the log of what admins did to conversations, of which an erasure erased what
+        they had written in it."""
+        async with self._readers.connection() as connection:
+            rows = await reader.at_positions(connection, event.positions)
+        return [row for row in rows.values() if row.type in _WRITTEN]
 
     async def name_hash(self, user: str) -> str:
         """HMAC-SHA256 (hex) of a name under this database's key."""

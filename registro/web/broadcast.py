@@ -60,7 +60,9 @@ class Broadcast:
             for row, _ in batch
             if row.stream.startswith(("conversation/", "desk/"))
         )
-        await self._deliver_actions(batch)
+        await self._deliver_actions(
+            [row for row in rows if row.type in actions.PROJECTION.handlers]
+        )
         await self._deliver_presence(batch)
 
     async def _deliver_other(self, row: Recorded, event: types.Event, origin: object) -> None:
@@ -84,6 +86,9 @@ class Broadcast:
         for erased in messages:
             people = await self._services.directory.by_ids(set(erased.people) - {types.DESK})
             self._emit(delivery.erased(erased, people.values()), None)
+        deeds = await self._services.erasures.deeds(event)
+        self._note_changed_rows({row.stream.partition("/")[2] for row in deeds})
+        await self._deliver_actions(deeds)
         if event.user is not None:
             self._live.end_user(event.user, "borrado")
 
@@ -116,17 +121,14 @@ class Broadcast:
         for row in rows:
             self._emit(Emission("conversacion", row.for_desk(), (ADMINS,)), None)
 
-    async def _deliver_actions(self, batch: Sequence[Committed]) -> None:
+    async def _deliver_actions(self, done: Sequence[Recorded]) -> None:
         """What was done to desk conversations, to the admins alone."""
-        done = [row for row, _ in batch if row.type in actions.PROJECTION.handlers]
-        if not done or not self._server.has_participants(ADMINS):
+        if not self._server.has_participants(ADMINS):
             return
         for row in done:
-            position, conversation = row.position, row.stream.partition("/")[2]
-            lines = await _insist(
-                partial(self._services.inbox.actions, conversation, position - 1, position + 1)
-            )
-            for line in lines:
+            conversation, position = row.stream.partition("/")[2], row.position
+            around = (conversation, position - 1, position + 1)
+            for line in await _insist(partial(self._services.inbox.actions, *around)):
                 self._emit(Emission("accion", line.wire(), (ADMINS,)), None)
 
     async def _deliver_presence(self, batch: Sequence[Committed]) -> None:

@@ -139,6 +139,21 @@ def test_a_private_note_is_for_admins_alone(new_context: NewContext, desk: Desk)
     assert secret not in user.content()
 
 
+def test_an_erased_note_goes_from_open_pages_at_once(new_context: NewContext, desk: Desk) -> None:
+    ana = open_inbox(new_context, desk, "ana", "?con=xoan")
+    ana.click("#note-writer summary")
+    ana.fill("#note", "un secreto")
+    ana.click("#note-writer button")
+    note = ana.locator(".note").last
+    expect(note.locator(".text")).to_have_text("un secreto")
+    position = note.get_attribute("data-position")
+    assert position
+    desk.server.registro("erase", "--event", position, "--reason", "asked for", "--yes")
+    expect(note.locator(".text")).to_have_text("Esta nota se ha borrado.")
+    ana.reload()
+    expect(note.locator(".text")).to_have_text("Esta nota se ha borrado.")
+
+
 def test_marked_unread_leads_back_to_the_list_and_is_unread_there(
     new_context: NewContext, desk: Desk
 ) -> None:

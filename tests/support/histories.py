@@ -36,6 +36,7 @@ from registro.events.types import (
 PEOPLE = [str(UUID(int=n, version=4)) for n in range(1, 6)]
 ADMINS = PEOPLE[:2]
 USERS = PEOPLE[2:]
+LABELS = ("vip", "VIP", "envío")
 TIMES = "2026-01-01T00:00:00.000Z"
 
 History = list[tuple[str, Event]]
@@ -88,44 +89,32 @@ def _read() -> st.SearchStrategy[tuple[str, Event]]:
     )
 
 
+def _desk_events(conversation: str) -> list[Event]:
+    """What admins do to a conversation; positions that it names may be of anything."""
+    one, other = ADMINS
+    positions = range(6, 30)
+    return [
+        *(ConversationAssigned(conversation, to, one) for to in (one, other, "")),
+        ConversationStatusChanged(conversation, "open", one),
+        ConversationStatusChanged(conversation, "pending", other),
+        ConversationStatusChanged(conversation, "resolved", one),
+        *(ConversationStatusChanged(conversation, "snoozed", by, TIMES) for by in ADMINS),
+        *(ConversationSnoozeEnded(conversation, snooze, CLOCK) for snooze in positions),
+        *(ConversationLabelAdded(conversation, label, by) for label in LABELS for by in ADMINS),
+        *(ConversationLabelRemoved(conversation, "vip", (at,), one) for at in positions),
+        *(ConversationLabelRemoved(conversation, "VIP", (at, at + 1), one) for at in positions),
+        *(NoteWritten(conversation, text, other) for text in ("llamó", "¡ojo!")),
+        *(ConversationUnread(conversation, seq, one) for seq in range(1, 10)),
+    ]
+
+
 def _desk() -> st.SearchStrategy[tuple[str, Event]]:
-    """What admins do to conversations, in any order: positions that it names may be of others."""
-    positions = st.integers(6, 30)
-    labels = st.sampled_from(["vip", "envío", "VIP"])
-    by = st.sampled_from(ADMINS)
-
-    def events(id_: str) -> st.SearchStrategy[Event]:
-        conversation = st.just(id_)
-        return st.one_of(
-            st.builds(ConversationAssigned, conversation, to=st.sampled_from([*ADMINS, ""]), by=by),
-            st.builds(
-                ConversationStatusChanged,
-                conversation,
-                status=st.sampled_from(["open", "pending", "resolved"]),
-                by=by,
-            ),
-            st.builds(
-                ConversationStatusChanged,
-                conversation,
-                status=st.just("snoozed"),
-                by=by,
-                until=st.just(TIMES),
-            ),
-            st.builds(ConversationSnoozeEnded, conversation, snooze=positions, by=st.just(CLOCK)),
-            st.builds(ConversationLabelAdded, conversation, label=labels, by=by),
-            st.builds(
-                ConversationLabelRemoved,
-                conversation,
-                label=labels,
-                added=st.lists(positions, max_size=3).map(tuple),
-                by=by,
-            ),
-            st.builds(NoteWritten, conversation, text=st.sampled_from(["llamó", "¡ojo!"]), by=by),
-            st.builds(ConversationUnread, conversation, seq=st.integers(1, 9), by=by),
-        )
-
-    conversations = st.sampled_from(USERS).map(ids.desk_conversation)
-    return conversations.flatmap(lambda id_: st.tuples(st.just(f"desk/{id_}"), events(id_)))
+    """Each kind as often as the others, for each user."""
+    kinds: dict[str, list[tuple[str, Event]]] = {}
+    for conversation in map(ids.desk_conversation, USERS):
+        for event in _desk_events(conversation):
+            kinds.setdefault(event.type, []).append((f"desk/{conversation}", event))
+    return st.one_of(*map(st.sampled_from, kinds.values()))
 
 
 def _connection() -> st.SearchStrategy[tuple[str, Event]]:
