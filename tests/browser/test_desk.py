@@ -112,6 +112,21 @@ def test_labels_are_put_on_and_taken_off(new_context: NewContext, desk: Desk) ->
     expect(marcos.locator("#label-menu summary")).to_be_focused()
 
 
+def test_menus_close_on_escape_and_when_one_turns_to_something_else(
+    new_context: NewContext, desk: Desk
+) -> None:
+    ana = open_inbox(new_context, desk, "ana", "?con=carmen.vidal")
+    summary, menu = ana.locator("#label-menu summary"), ana.locator("#label-menu .choices")
+    summary.click()
+    expect(menu).to_be_visible()
+    ana.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(summary).to_be_focused()
+    summary.click()
+    ana.click("#text")
+    expect(menu).to_be_hidden()
+
+
 def test_a_private_note_is_for_admins_alone(new_context: NewContext, desk: Desk) -> None:
     user = new_context().new_page()
     desk.sign_in(user, "lars.n")

@@ -110,6 +110,24 @@ export function openDesk(row, list, changed) {
   return show;
 }
 
+/** Menus close when one turns to something else, and on Escape. */
+export function closeMenus() {
+  /** @returns {HTMLDetailsElement[]} */
+  const opened = () => [...document.querySelectorAll(/** @type {"details"} */ ("details.menu[open]"))];
+  for (const type of ["pointerdown", "focusin"]) {
+    document.addEventListener(type, (event) => {
+      for (const menu of opened()) if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
+    });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of opened()) {
+      menu.open = false;
+      menu.querySelector("summary")?.focus();
+    }
+  });
+}
+
 /** @param {any} row */
 function showControls(row) {
   if (!$("desk")) return;

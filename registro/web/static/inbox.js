@@ -1,5 +1,5 @@
 // The page of an admin: the list of conversations, and the thread that is open.
-import { openDesk, showAction, STATUSES } from "./desk.js";
+import { closeMenus, openDesk, showAction, STATUSES } from "./desk.js";
 import { element, initials, tone } from "./lines.js";
 import { count, say } from "./texts.js";
 import { data, openThread, startClient } from "./thread.js";
@@ -37,6 +37,8 @@ function showLive(action) {
   if (near) lines.toEnd();
 }
 client.on("action", showLive);
+
+closeMenus();
 
 const rows = $("rows");
 const moved = $("moved");
