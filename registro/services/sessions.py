@@ -103,11 +103,6 @@ class Sessions:
         for (key,) in keys:
             await self.end(person, key, "revoked", by)
 
-    async def login_of(self, person: Person, key: str) -> str | None:
-        """The key that the login of a token began with; None for a token from elsewhere."""
-        login = await self._login(person, key)
-        return None if login is None else login.key
-
     async def _login(self, person: Person, key: str) -> _Login | None:
         """The login that a token belongs to; None for a token that was minted elsewhere."""
         rows = await self._stream(ids.session_stream(person.id, key))

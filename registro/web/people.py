@@ -275,8 +275,11 @@ async def set_password(request: Request, who: Visitor | None) -> HTTPResponse:
 
 
 def add_to(app: App) -> None:
+    """All of it; of a replay the pages that show."""
     app.add_route(people, PEOPLE, name="people")
     app.add_route(person, "/admin/persona", name="person")
+    if app.ctx.replay is not None:  # nobody changes what was
+        return
     app.add_route(invite_page, f"{PEOPLE}/nueva", name="invite_page")
     app.add_route(password_page, "/contrasena", name="password_page")
     for handler, path in (

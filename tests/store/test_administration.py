@@ -17,6 +17,7 @@ from registro.events.store import draft
 from registro.events.types import UserEnabled
 from registro.services import Services
 from registro.services.preferences import CHOICES, Preferences, chosen, from_text
+from tests.support.queries import watched
 
 PASSWORD = "caballo correcto 7"
 
@@ -192,6 +193,21 @@ async def test_people_are_found_by_parts_of_their_names_and_by_role(services: Se
     assert await found("_") == []
     assert await found(role="admin") == ["ana"]
     assert await found("e", role="user") == ["100%", "eva"]
+
+
+async def test_the_pages_take_a_fixed_number_of_statements(services: Services) -> None:
+    ana = await person(services, "ana", "admin")
+    for number in range(5):
+        eva, _ = await services.administration.invite(ana, f"eva{number}", "Eva", "user")
+        await services.sessions.start(eva, f"{number:064}", 4_000_000_000)
+        await services.sessions.start(eva, f"{number + 10:064}", 4_000_000_000)
+    with watched() as sent:
+        await services.people.list()
+        await services.people.list("ev", role="user")
+        await services.people.one(eva.id)
+        await services.audit.sockets_of(eva.id)
+        await services.preferences.of(eva.id)
+    assert len(sent) == 5
 
 
 async def test_preferences_are_kept_and_nonsense_is_not(services: Services) -> None:

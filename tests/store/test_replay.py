@@ -224,7 +224,7 @@ def shown(desk: Shell) -> Iterator[Shown]:
 
 
 def test_every_page_of_a_replay_says_until_when_it_shows(shown: Shown) -> None:
-    for path in ("/soporte", "/admin", "/", "/soporte?con=flor.ba"):
+    for path in ("/soporte", "/admin", "/", "/soporte?con=flor.ba", "/admin/personas"):
         page = shown.client.get(path)
         assert page.status_code == 200, path
         assert "Replay: what there was at position 2000" in page.text, path
@@ -245,6 +245,14 @@ def test_pages_of_a_replay_run_no_scripts_that_connect_and_have_no_form(shown: S
     assert "socket.io" not in page
     assert 'id="composer"' not in page
     assert "/logout" not in page
+
+
+def test_people_of_a_replay_are_shown_and_nothing_is_done_to_them(shown: Shown) -> None:
+    assert 'data-user="flor.ba"' in shown.client.get("/admin/personas").text
+    page = shown.client.get("/admin/persona?user=flor.ba")
+    assert page.status_code == 200
+    assert "<form" not in page.text
+    assert shown.client.get("/admin/personas/nueva").status_code == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
