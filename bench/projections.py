@@ -47,6 +47,8 @@ from registro.projections.builder import WRITTEN  # noqa: E402
 from registro.services import replay  # noqa: E402
 from registro.services.directory import Directory  # noqa: E402
 from registro.services.inbox import Inbox  # noqa: E402
+from registro.services.query import parse  # noqa: E402
+from registro.services.search import Search  # noqa: E402
 
 START = 1_767_225_600_000_000
 """The first event's time, microseconds since 1970; the others follow a second apart."""
@@ -57,6 +59,11 @@ TEXT = (
 )
 WORDS = TEXT.split()
 ADMINS = 5
+
+
+def code(number: int) -> str:
+    """Something by which one message alone is found."""
+    return f"{number * 2_654_435_761 % 2**32:08x}"
 
 
 def made(seed: int, messages: int, conversations: int) -> Iterator[tuple[str, Event]]:
@@ -77,7 +84,7 @@ def made(seed: int, messages: int, conversations: int) -> Iterator[tuple[str, Ev
         # Everybody writes once at least; half of the messages are those of a twentieth of them.
         place = number if number < conversations else int(conversations * dice.random() ** 4)
         user = people[ADMINS + place % (conversations - ADMINS)]
-        text = " ".join(dice.choices(WORDS, k=dice.randint(3, 25)))
+        text = f"{' '.join(dice.choices(WORDS, k=dice.randint(3, 25)))} {code(number)}"
         answer = dice.random() < 0.4
         message = MessageSent(
             sender=dice.choice(admins) if answer else user,
@@ -183,11 +190,15 @@ async def transfers(url: str, events: int, folder: Path) -> None:
 async def pages(url: str, times: int) -> dict[str, list[float]]:
     """How long the queries of a page take, in ms."""
     pool = Pool(url)
-    inbox = Inbox(pool, Directory(pool))
+    directory = Directory(pool)
+    inbox = Inbox(pool, directory)
     dice = random.Random(1)
     everything = [row.conversation for row in (await inbox.list(limit=500)).rows]
     cursors = [None, *[one.cursor for one in [await inbox.list(limit=200)] if one.cursor]]
     took: dict[str, list[float]] = {"inbox": [], "thread": [], "log": []}
+    search = Search(pool, directory)
+    queries = {"a common word": "pedi", "one message": "{}", "nothing": "xyzzy"}
+    took |= {f"search for {name}": [] for name in queries}
     for _ in range(times):
         cursor, conversation = dice.choice(cursors), dice.choice(everything)
         before = time.perf_counter()
@@ -201,6 +212,11 @@ async def pages(url: str, times: int) -> dict[str, list[float]]:
             head = await reader.head(connection)
             await reader.read(connection, max(0, dice.randrange(head.position) - 50), limit=50)
             took["log"].append((time.perf_counter() - before) * 1000)
+        for name, text in queries.items():
+            query = parse(text.format(code(dice.randrange(1_000))), int)
+            before = time.perf_counter()
+            await search.find(query)
+            took[f"search for {name}"].append((time.perf_counter() - before) * 1000)
     await pool.close()
     return took
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from registro.db.connection import Connection, DatabaseConnection
+from registro.db.dialect import Emptying
 from registro.db.schema import Table
 from registro.errors import Busy, ConstraintViolated, FoldingFailed
 from registro.events import reader
@@ -75,14 +76,18 @@ class Target:
             return
         emptying = self.connection.dialect.emptying
         if emptying is not None:
-            for (index,) in await self.connection.fetch_all(emptying.indexes, name=name):
-                await self.run(partial(_execute, f"DROP INDEX {index}"))
-            columns = await self.connection.fetch_all(emptying.key, name=name)
-            key = ", ".join(column for (column,) in columns)
-            some = emptying.delete.format(name=name, key=key, count=WRITTEN)
-            while await self.connection.fetch_value(f"SELECT 1 FROM {name} LIMIT 1"):
-                await self.run(partial(_execute, some))
+            for (table,) in await self.connection.fetch_all(emptying.tables, name=name):
+                await self._empty(emptying, table)
         await self.run(partial(_execute, f"DROP TABLE {name}"))
+
+    async def _empty(self, emptying: Emptying, name: str) -> None:
+        for (index,) in await self.connection.fetch_all(emptying.indexes, name=name):
+            await self.run(partial(_execute, f"DROP INDEX {index}"))
+        columns = await self.connection.fetch_all(emptying.key, name=name)
+        key = ", ".join(column for (column,) in columns)
+        some = emptying.delete.format(name=name, key=key, count=WRITTEN)
+        while await self.connection.fetch_value(f"SELECT 1 FROM {name} LIMIT 1"):
+            await self.run(partial(_execute, some))
 
 
 async def _execute(statement: str, connection: Connection) -> None:

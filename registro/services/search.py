@@ -30,11 +30,14 @@ CHUNK = 200
 LOOKED_AT = 2_000
 """Messages of which a page looks at the text, at most and about."""
 
-STRETCHES = 256
+STRETCHES = 1_024
 """Stretches of the log (eight million events) through which a page goes."""
 
-TOGETHER = 8
+TOGETHER = 32
 """Stretches about which one query asks at most."""
+
+WORDS = 512
+"""Words for which one query asks at most, where it asks about more than one stretch."""
 
 _STATES: Mapping[State, str] = {
     "sin_leer": "c.kind = 'desk' AND c.last_seq > c.peer_read",
@@ -187,6 +190,7 @@ class _Walk:
     async def go(self, limit: int) -> None:
         """Until more than `limit` messages are found, or it was enough work."""
         looked_at, passed, together = 0, 0, 1
+        most = max(1, min(TOGETHER, WORDS // len(self._wanted)))
         while self._position > self._first and looked_at < LOOKED_AT and passed < STRETCHES:
             floor = self._floor
             newest = stretch(self._position - 1)
@@ -201,7 +205,7 @@ class _Walk:
             else:
                 self._position = max(oldest * STRETCH, floor)
                 passed += newest - oldest + 1
-                together = min(2 * together, TOGETHER)
+                together = min(2 * together, most)
 
     @property
     def _late(self) -> bool:
