@@ -146,7 +146,7 @@ def _words(action: Action, clock: Clock, language: Language) -> str:
     said: Mapping[str, str] = {
         "conversation:assigned": _("{name} assigned this to {to}", name=name, to=to)
         if action.value
-        else _("{name} assigned this to nobody", name=name),
+        else _("{name} unassigned this", name=name),
         "open": _("{name} opened this", name=name),
         "pending": _("{name} marked this as pending", name=name),
         "resolved": _("{name} resolved this", name=name),

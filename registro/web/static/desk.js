@@ -202,7 +202,7 @@ function wordsOf(action) {
   /** @type {Record<string, () => string>} */
   const said = {
     "conversation:assigned": () =>
-      action.valor ? say("{name} assigned this to {to}", { name, to }) : say("{name} assigned this to nobody", { name }),
+      action.valor ? say("{name} assigned this to {to}", { name, to }) : say("{name} unassigned this", { name }),
     open: () => say("{name} opened this", { name }),
     pending: () => say("{name} marked this as pending", { name }),
     resolved: () => say("{name} resolved this", { name }),
