@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from typing import Any
 
 import httpx
@@ -117,6 +119,34 @@ def test_lists_are_filtered_by_the_words_of_their_addresses(admin: httpx.Client)
     do(admin, "estado", estado="abierta")
 
 
+def test_counts_are_what_the_lists_would_show(admin: httpx.Client) -> None:
+    do(admin, "estado", estado="pendiente")
+    do(admin, "asignar", a=ADMIN)
+    counts = admin.get("/api/bandeja/cuentas").json()
+    for field, by_value in counts.items():
+        for value, number in by_value.items():
+            rows = admin.get("/api/bandeja", params={field: value}).json()["filas"]
+            assert number == len(rows), (field, value)
+    assert counts["estado"]["pendiente"] >= 1
+    assert counts["de"]["mias"] >= 1
+    do(admin, "estado", estado="abierta")
+    do(admin, "asignar", a="")
+
+
+def test_every_link_of_the_filters_leads_to_its_list(admin: httpx.Client) -> None:
+    do(admin, "etiquetas", poner="a&b")
+    page = admin.get("/soporte", params={"etiqueta": "a&b", "orden": "espera"}).text
+    filters = page.partition('id="filters"')[2].partition("</nav>")[0]
+    links = [html.unescape(link) for link in re.findall(r'href="([^"]+)"', filters)]
+    assert len(links) >= 10
+    for link in links:
+        answer = admin.get(link)
+        assert answer.status_code == 200, link
+        current = re.search(r'<a href="[^"]*" aria-current="true">', answer.text)
+        assert current, link
+    do(admin, "etiquetas", quitar="a&b")
+
+
 def test_marked_unread_is_unread_again(admin: httpx.Client) -> None:
     seq = row(admin)["seq"]
     assert do(admin, "sin-leer", desde=str(seq)).json()["fila"]["sin_leer"] == 1
@@ -133,6 +163,9 @@ def test_what_the_desk_does_stands_between_the_messages_for_admins(admin: httpx.
     first = newest["mensajes"][0]["seq"]
     older = admin.get("/api/hilo", params={"con": USER, "antes": first}).json()
     assert older["acciones"] == []
+    page = admin.get("/soporte", params={"con": USER}).text
+    seq = newest["mensajes"][-1]["seq"]
+    assert page.index(f'id="m-{seq}"') < page.index("solo-para-nosotros")
 
 
 def test_users_see_nothing_of_what_the_desk_does(admin: httpx.Client, site: Site) -> None:
