@@ -110,8 +110,8 @@ def _take(found: _Found, kind: str, value: str, moment: Callable[[str], int]) ->
         found.states.append(state)
     elif not value:
         return False
-    else:
-        found.people.setdefault(kind, []).append(value)
+    elif value not in found.people.setdefault(kind, []):
+        found.people[kind].append(value)
     return True
 
 

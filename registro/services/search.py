@@ -33,8 +33,14 @@ LOOKED_AT = 2_000
 STRETCHES = 1_024
 """Stretches of the log (eight million events) through which a page goes."""
 
-TOGETHER = 32
+TOGETHER = 16
 """Stretches about which one query asks at most."""
+
+LISTS = 30
+"""Lists of words in one query (`dialect.Words`)."""
+
+NAMES = 4
+"""Names in a query at most: a message has two sides, each of which has two at most."""
 
 WORDS = 512
 """Words for which one query asks at most, where it asks about more than one stretch."""
@@ -87,7 +93,7 @@ class Search:
         """Messages that a query means, in the log before a position."""
         people = await self._named(query)
         unknown = tuple(name for name, ids in people.items() if not ids)
-        if unknown or not query.asks:
+        if unknown or len(people) > NAMES or not query.asks:
             return Found(unknown=unknown)
         async with self._readers.connection() as connection:
             walk = await _Walk.begin(connection, query, people, before)
@@ -190,7 +196,8 @@ class _Walk:
     async def go(self, limit: int) -> None:
         """Until more than `limit` messages are found, or it was enough work."""
         looked_at, passed, together = 0, 0, 1
-        most = max(1, min(TOGETHER, WORDS // len(self._wanted)))
+        lists = 1 + sum(len(either) > 1 for either in self._wanted)
+        most = max(1, min(TOGETHER, WORDS // len(self._wanted), LISTS // lists))
         while self._position > self._first and looked_at < LOOKED_AT and passed < STRETCHES:
             floor = self._floor
             newest = stretch(self._position - 1)

@@ -239,6 +239,16 @@ def test_a_replay_shows_conversations_as_they_stood(shown: Shown, desk: Shell) -
     assert all(message["fecha"][:23] <= ended[:23] for message in messages_)
 
 
+def test_a_replay_finds_the_messages_that_there_were(shown: Shown) -> None:
+    found = shown.client.get("/api/buscar?q=gracias").json()
+    assert found["mensajes"]
+    assert all(one["posicion"] <= 2000 for one in found["mensajes"])
+    assert found["pendiente_desde"] is None
+    page = shown.client.get("/admin/buscar?q=GRACIAS").text
+    assert "racias</mark>" in page
+    assert "Replay: what there was at position 2000" in page
+
+
 def test_pages_of_a_replay_run_no_scripts_that_connect_and_have_no_form(shown: Shown) -> None:
     page = shown.client.get("/soporte?con=flor.ba").text
     assert 'class="line' in page

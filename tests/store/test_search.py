@@ -160,6 +160,23 @@ async def test_pages_follow_each_other_without_gaps(
     assert seen == [f"hola {n} par" for n in range(119, 0, -2)]
 
 
+async def test_long_queries_over_many_stretches_are_answered(
+    found: Search, connection: DatabaseConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "STRETCH", 2)
+    monkeypatch.setattr(service, "STRETCH", 2)
+    text = "".join(chr(0x4E00 + number) for number in range(180))
+    await fill(connection, [said(text, USERS[0], DESK)] + [said("hola", USERS[1], DESK)] * 120)
+    both = "con:u2 para:admin con:admin de:u2"
+    for query in (text, f"{text[:100]} {both}", both):
+        assert await texts(found, query) == [text], query
+    with watched() as sent:
+        assert await texts(found, f"{both} de:admin y") == []
+    assert len(sent) < 80
+    many = " ".join(f"con:u{number}" for number in range(1, 6))
+    assert await texts(found, many) == []
+
+
 async def test_a_page_stops_after_enough_work_and_says_how_far_it_came(
     found: Search, connection: DatabaseConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
