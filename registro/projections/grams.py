@@ -86,7 +86,23 @@ def _runs(folded: str) -> Iterator[tuple[str, str, bool]]:
 def grams(folded: str) -> set[str]:
     """All grams by which a folded text is found."""
     found: set[str] = set()
-    for kind, run, _ in _runs(folded):
+    for part in folded.split():
+        found |= _of_short(part) if len(part) <= _SHORT else _of(part)
+    return found
+
+
+_SHORT = 24
+
+
+@lru_cache(maxsize=32_768)
+def _of_short(part: str) -> frozenset[str]:
+    """Most words of a text were in others before."""
+    return frozenset(_of(part))
+
+
+def _of(part: str) -> set[str]:
+    found: set[str] = set()
+    for kind, run, _ in _runs(part):
         if kind == "unspaced":
             found.update(run)
             found.update(run[i : i + 2] for i in range(len(run) - 1))
