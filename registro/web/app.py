@@ -216,14 +216,16 @@ def _exit_after(seconds: float) -> None:
 async def _welcome(services: Services, listeners: Sequence[socket.socket]) -> None:
     """Says where the server is and, in development, who can log in."""
     settings = services.settings
+    password = None
     if settings.fixtures and fixtures.LOG.is_file() and await fixtures.is_empty(services):
-        await fixtures.load(services)
+        _, password = await fixtures.load(services)
     for notice in settings.notices:
         click.echo(f"Notice: {notice}", err=True)
     for listener in listeners:
         click.echo(f"Registro is at {_address(listener)}/  (Ctrl+C stops it)")
-    password = None if settings.production else fixtures.demo_password(services)
-    if password is not None:
+    # Beside an SQLite file it is kept; on a server it is told once.
+    password = password or fixtures.demo_password(services)
+    if password is not None and not settings.production:
         click.echo(f"Demo logins, on this machine only, all with the password {password}")
         for user, role in await fixtures.demo_logins(services):
             click.echo(f"  {role:5}  {user}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from registro.config import Settings
@@ -18,6 +21,9 @@ from registro.events.store import draft
 from registro.events.types import ConnectionClosed, ConnectionOpened
 from registro.events.writer import Committed
 from registro.services import Services
+from tests.conftest import SECRET
+from tests.support import clients
+from tests.support.server import Server
 from tests.support.waiting import until
 
 
@@ -201,3 +207,15 @@ async def test_what_was_read_before_a_change_is_not_remembered_after_it(
 async def _rows(services: Services) -> list[Recorded]:
     async with services.readers.connection() as connection:
         return await reader.read(connection, 0)
+
+
+def test_whoever_starts_it_on_an_empty_database_is_told_how_to_log_in(
+    tmp_path: Path, database_url: str
+) -> None:
+    environ = {"JWT_SECRET": SECRET, "DATABASE_URL": database_url}
+    with Server(tmp_path, environ, fixtures=True) as server:
+        clients.until(lambda: "  user   " in server.output(), "the demo logins")
+        password = re.search(r"all with the password (\S+)", server.output())
+        assert password is not None
+        answer = httpx.post(f"{server.url}/auth", data={"user": "ana", "pass": password[1]})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/soporte")
