@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from pathlib import Path
 
@@ -52,3 +53,20 @@ def _fields(text: str) -> frozenset[str]:
 def test_texts_of_scripts_reach_the_scripts() -> None:
     assert i18n.language("es").scripts["Sending…"] == "Enviando…"
     assert i18n.language("en").scripts == {}
+
+
+def test_scripts_say_nothing_within_template_literals() -> None:
+    """Babel finds no text there, and the script would show the English one."""
+    within = re.compile(r"\$\{[^}`]*\b(?:say|count)\(")
+    scripts = sorted((WEB / "static").glob("*.js"))
+    assert scripts
+    assert [path.name for path in scripts if within.search(path.read_text("utf-8"))] == []
+
+
+def test_what_the_inbox_says_is_translated() -> None:
+    texts = i18n.language("es").scripts
+    assert [texts[text] for text in ("You:", "Desk:", "unread")] == [
+        "Usted:",
+        "Soporte:",
+        "sin leer",
+    ]

@@ -56,7 +56,7 @@ function emptyRow(row) {
   const name = element("span", "name", "", element("bdi", "", row.name), element("span", "hidden presence"));
   const preview = element("span", "preview");
   preview.dir = "auto";
-  const pill = element("span", "pill", "", element("span"), element("span", "hidden", ` ${say("unread")}`));
+  const pill = element("span", "pill", "", element("span"), element("span", "hidden", " " + say("unread")));
   const marks = element("span", "marks", "", element("span", "unsent"), pill);
   const link = element("a", "", "", avatar, name, element("time", "ago"), preview, marks, element("span", "tags"));
   link.href = address(row.user);
@@ -74,7 +74,7 @@ function fillRow(item, row) {
   ago.textContent = times.ago(at);
   ago.dateTime = row.fecha;
   ago.title = times.full(at);
-  const who = row.de === row.user ? "" : `${row.de === page.me ? say("You:") : say("Desk:")} `;
+  const who = row.de === row.user ? "" : (row.de === page.me ? say("You:") : say("Desk:")) + " ";
   item.querySelector(".preview").textContent = who + row.mensaje;
   const pill = item.querySelector(".pill");
   pill.hidden = row.sin_leer === 0;
@@ -138,7 +138,7 @@ client.on("outbox", () => {
 /** @param {any} item @param {boolean} connected */
 function showPresence(item, connected) {
   item.querySelector(".dot").classList.toggle("on", connected);
-  item.querySelector(".presence").textContent = connected ? ` (${say("connected")})` : "";
+  item.querySelector(".presence").textContent = connected ? " (" + say("connected") + ")" : "";
 }
 
 /** Brings the rows into their order, without those that went to other lists. */
