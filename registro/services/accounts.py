@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +54,7 @@ class Accounts:
         # Hashing takes tens of milliseconds and a core: never on the event loop, never all cores.
         self._threads = ThreadPoolExecutor(1, "password")
         self._waiting = 0
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+        self._nobody = _hash_of_nothing(self._hasher)
 
     async def register(
         self,
@@ -190,6 +191,17 @@ class Accounts:
                 await connection.upsert_many(CREDENTIAL, CREDENTIAL.name, rows)
         finally:
             await connection.close()
+
+
+def _hash_of_nothing(hasher: PasswordHasher) -> str:
+    """A hash that no password has, as costly to check as a real one, and made without hashing: a
+    start does not wait for it. In the PHC string format, whose base64 has no padding."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+        for size in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${digest}"
 
 
 def _is_bcrypt(hashed: str) -> bool:
