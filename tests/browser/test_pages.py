@@ -104,8 +104,7 @@ def test_a_disabled_user_is_told_and_sent_away(new_context: NewContext, desk: De
     expect(page).to_have_url(f"{desk.url}/login?returnTo=%2Fsoporte")
 
 
-@pytest.mark.parametrize("language", ["es", "en"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "language"), [("light", "es"), ("dark", "en")])
 def test_axe_finds_nothing_on_any_page(
     new_context: NewContext, desk: Desk, troubles: Troubles, theme: str, language: str
 ) -> None:
