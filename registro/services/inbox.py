@@ -166,8 +166,9 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Some messages of a conversation, oldest first; `more` says whether there are older ones, and
-    `span` after and before which positions of the log it is (None: to the end).
+    """Some messages of a conversation, oldest first; `more` says whether there are older ones,
+    `newer` whether there are newer ones, and `span` after and before which positions of the log it
+    is (None: to the end).
 
     `names` are the names to show, by user name.
     """
@@ -176,6 +177,7 @@ class Thread:
     more: bool
     names: Mapping[str, str]
     span: tuple[int, int | None] = (0, None)
+    newer: bool = False
 
 
 _EVERYTHING = Filter()
@@ -200,10 +202,12 @@ class Inbox:
             after = f" AND {key.after}"
             values["at"], values["id"] = _read_cursor(cursor)
         arms, more = _arms(wanted, f"c.id, {key.column} AS at", f"{after} ORDER BY {key.order}")
+        # The page is taken before anything is joined to it: MySQL would begin with who is connected.
+        page = f"SELECT id, at FROM ({arms}) AS found ORDER BY {key.page} LIMIT :limit"
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(
-                f"{_COLUMNS} FROM ({arms}) AS found JOIN conversations c ON c.id = found.id"
-                f" {_JOINS} ORDER BY {key.order} LIMIT :limit",
+                f"{_COLUMNS} FROM ({page}) AS wanted JOIN conversations c ON c.id = wanted.id"
+                f" {_JOINS} ORDER BY {key.order}",
                 **values,
                 **more,
             )
@@ -334,31 +338,43 @@ class Inbox:
         return dict(records)
 
     async def thread(
-        self, conversation: str, before: int | None = None, limit: int = THREAD_PAGE
+        self,
+        conversation: str,
+        before: int | None = None,
+        limit: int = THREAD_PAGE,
+        *,
+        after: int | None = None,
     ) -> Thread:
-        """The newest messages of a conversation before a seq."""
-        # The first of what comes after is read too: it says where this part ends in the log.
-        older = "" if before is None else "AND seq <= :before "
+        """The newest messages of a conversation, those before a seq, or those after one."""
+        # One more on each side says whether there is more, and where this part ends in the log.
+        where, order, values = "", "DESC", {}
+        if before is not None:
+            where, values = "AND seq <= :bound ", {"bound": before}
+        elif after is not None:
+            where, order, values = "AND seq > :bound ", "ASC", {"bound": after}
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(
                 "SELECT id, conversation, seq, position, sender, recipient, text, sent_at, erased"
-                f" FROM messages WHERE conversation = :conversation {older}"
-                "ORDER BY seq DESC LIMIT :limit",
+                f" FROM messages WHERE conversation = :conversation {where}"
+                f"ORDER BY seq {order} LIMIT :limit",
                 conversation=conversation,
-                **({} if before is None else {"before": before}),
                 limit=limit + 1 + (before is not None),
+                **values,
             )
-        end = None
-        if before is not None and records and records[0][2] == before:
-            end, records = records[0][3], records[1:]
+        if after is not None and before is None:
+            shown, next_ = records[:limit], records[limit : limit + 1]
+        else:
+            next_ = [record for record in records[:1] if record[2] == before]
+            shown = records[len(next_) :][:limit][::-1]
         people = await self._directory.by_ids(
-            {id_ for record in records[:limit] for id_ in (record[4], record[5])} - {DESK}
+            {id_ for record in shown for id_ in (record[4], record[5])} - {DESK}
         )
-        messages = [_message(record, people) for record in records[:limit]]
+        messages = [_message(record, people) for record in shown]
         names = {person.user: person.name for person in people.values()}
-        more = len(records) > limit
-        start = messages[-1].position if more else 0
-        return Thread(messages[::-1], more, names, (start, end))
+        more = bool(messages) and messages[0].seq > 1  # they are numbered without gaps
+        start = messages[0].position if more else 0
+        end = next_[0][3] if next_ else None
+        return Thread(messages, more, names, (start, end), newer=end is not None)
 
 
 _COLUMNS = (
@@ -425,11 +441,13 @@ def _arms(
 
 
 class _Key(NamedTuple):
-    """How an order is walked: the column, what comes after a cursor, and the SQL of the order."""
+    """How an order is walked: the column, what comes after a cursor, and the SQL of the order, of
+    conversations and of what was found (`id`, `at`)."""
 
     column: str
     after: str
     order: str
+    page: str
 
 
 _KEYS: Mapping[Order, _Key] = {
@@ -437,11 +455,13 @@ _KEYS: Mapping[Order, _Key] = {
         "c.last_at",
         "c.last_at <= :at AND (c.last_at < :at OR c.id < :id)",
         "c.last_at DESC, c.id DESC",
+        "at DESC, id DESC",
     ),
     "waiting": _Key(
         "c.waiting_since",
         "c.waiting_since >= :at AND (c.waiting_since > :at OR c.id > :id)",
         "c.waiting_since, c.id",
+        "at, id",
     ),
 }
 

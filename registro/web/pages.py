@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from sanic import HTTPResponse, Request
 from sanic.exceptions import BadRequest, NotFound
@@ -12,7 +13,7 @@ from sanic.response import redirect
 
 from registro.events.decide import DESK_NAME
 from registro.services import Services
-from registro.services.inbox import STATUS_NAMES, Row, Thread
+from registro.services.inbox import STATUS_NAMES, THREAD_PAGE, Row, Thread
 from registro.web import cookies, i18n, openapi, paths, queues, thread, times, views
 from registro.web.access import Access, declare
 from registro.web.api import number
@@ -39,25 +40,21 @@ async def support(request: Request, who: Visitor) -> HTTPResponse:
 async def _chat(request: Request, who: Visitor) -> Chat:
     services: Services = request.app.ctx.services
     if not who.known:
-        return Chat([], None, None, _data(who, None, {}))
+        return Chat([], thread.NOWHERE, _data(who, None, {}))
     row = await services.inbox.row_of(who.person)
-    before = _before(request, row)
-    part = await services.inbox.thread(row.conversation, before)
+    part = await _part(request, row, row.user_read)
     lines = thread.lines(
         part,
         times.clock(request),
         ours=lambda message: message.sender == who.person.user,
         our_read=row.user_read,
         their_read=row.desk_read,
+        place=lambda seq: f"/soporte?mensaje={seq}",
     )
     seen = await services.inbox.conversations_of(who.person)
     names = {**await services.people.admins(), **part.names}
-    return Chat(
-        lines,
-        _older(part),
-        None if before is None else "/soporte",
-        _data(who, row, seen, names, more=part.more, live=before is None),
-    )
+    ways = thread.ways(part, lambda **where: f"/soporte?{urlencode(where)}")
+    return Chat(lines, ways, _data(who, row, seen, names))
 
 
 async def _inbox(request: Request, who: Visitor) -> Inbox:
@@ -81,9 +78,8 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         more=page.cursor,
         row=None,
         lines=[],
-        older=None,
-        newest=None,
-        data=_data(who, None, {}, cursor=page.cursor) | listed,
+        ways=thread.NOWHERE,
+        data=_data(who, None, {}) | listed,
         unknown=con,
     )
     if not who.known:
@@ -92,8 +88,7 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
     if person is None or person.is_admin:
         return inbox
     row = await services.inbox.row_of(person)
-    before = _before(request, row)
-    part = await services.inbox.thread(row.conversation, before)
+    part = await _part(request, row, row.desk_mark)
     done = await services.inbox.actions(row.conversation, *part.span)
     lines = thread.lines(
         part,
@@ -101,26 +96,14 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         ours=lambda message: message.sender != person.user,
         our_read=row.desk_mark,
         their_read=row.user_read,
+        place=lambda seq: queue.address(con=person.user, mensaje=str(seq)),
     )
-    names = {**admins, **part.names}
     return replace(
         inbox,
         row=row,
         lines=thread.woven(lines, part, done, clock, i18n.of(request)),
-        newest=None if before is None else queue.address(con=person.user),
-        older=queue.address(con=person.user, antes=str(part.messages[0].seq))
-        if part.more
-        else None,
-        data=_data(
-            who,
-            row,
-            {},
-            names,
-            more=part.more,
-            live=before is None,
-            cursor=page.cursor,
-        )
-        | listed,
+        ways=thread.ways(part, lambda **where: queue.address(con=person.user, **where)),
+        data=_data(who, row, {}, {**admins, **part.names}) | listed,
         unknown=None,
     )
 
@@ -138,21 +121,27 @@ def _snoozes(clock: Clock, language: Language) -> list[tuple[str, str]]:
 AFTER = 20
 """Messages of a thread that are shown after the one that was asked for."""
 
+READ_BEFORE = 10
+"""Messages that are shown before the first unread one, when not all unread ones fit."""
 
-def _before(request: Request, row: Row) -> int | None:
-    """The seq before which the part of a thread ends that was asked for, by `antes` or by a message
-    that is to be in it; None for its end."""
+
+async def _part(request: Request, row: Row, mark: int) -> Thread:
+    """The part of a thread that an address asks for: what stands before a seq (`antes`) or after
+    one (`despues`), around one (`mensaje`), or at the end (`ultimos`). Without any of them, its
+    end, too, unless more is unread than fits: then where the reader reads on, after `mark`."""
+    services: Services = request.app.ctx.services
     try:
-        before, seq = (number(request.args.get(name)) for name in ("antes", "mensaje"))
+        before, after, seq = (
+            number(request.args.get(name)) for name in ("antes", "despues", "mensaje")
+        )
     except ValueError:
-        raise BadRequest("`antes` and `mensaje` are numbers") from None
-    if before is None and seq is not None and seq + AFTER < row.last_seq:
-        return seq + AFTER + 1
-    return before
-
-
-def _older(part: Thread) -> str | None:
-    return f"/soporte?antes={part.messages[0].seq}" if part.more else None
+        raise BadRequest("`antes`, `despues` and `mensaje` are numbers") from None
+    if before is None and after is None and "ultimos" not in request.args:
+        if seq is None and row.last_seq - mark > THREAD_PAGE - READ_BEFORE:
+            before = mark + 1 + THREAD_PAGE - READ_BEFORE
+        elif seq is not None and seq + AFTER < row.last_seq:
+            before = seq + AFTER + 1
+    return await services.inbox.thread(row.conversation, before, after=after)
 
 
 def _data(
@@ -160,10 +149,6 @@ def _data(
     row: Row | None,
     seen: dict[str, int],
     names: Mapping[str, str] | None = None,
-    *,
-    more: bool = False,
-    live: bool = True,
-    cursor: str | None = None,
 ) -> dict[str, Any]:
     """What the page's scripts need to go on from what the page shows."""
     return {
@@ -173,10 +158,7 @@ def _data(
         "desk": DESK_NAME,
         "row": None if row is None else row.for_desk() if who.person.is_admin else row.wire(),
         "names": {**(names or {}), who.person.user: who.person.name} | _name_of(row),
-        "more": more,
         "seen": seen,
-        "live": live,
-        "cursor": cursor,
     }
 
 

@@ -24,7 +24,7 @@ class Line:
     """A message as it is shown. `day` is there when a new day begins with it; `follows` when it
     stands with the one before; `ours` when it is on the reader's side; `read` when the other side
     has read it; `first_unread` when the reader's side has read up to just before it; `erased` when
-    only its place is left."""
+    only its place is left; `place` is its own address."""
 
     id: str
     seq: int
@@ -40,6 +40,7 @@ class Line:
     read: bool
     first_unread: bool
     erased: bool
+    place: str
 
 
 def lines(
@@ -49,8 +50,10 @@ def lines(
     ours: Callable[[SentMessage], bool],
     our_read: int,
     their_read: int,
+    place: Callable[[int], str],
 ) -> list[Line]:
-    """`our_read` and `their_read` are the read marks of the two sides."""
+    """`our_read` and `their_read` are the read marks of the two sides; `place` gives the address of
+    the message with a seq."""
     result = []
     before: SentMessage | None = None
     for message in thread.messages:
@@ -79,10 +82,36 @@ def lines(
                 read=message.seq <= their_read,
                 first_unread=first_unread,
                 erased=message.erased,
+                place=f"{place(message.seq)}#m-{message.seq}",
             )
         )
         before = message
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Where the rest of a thread is: the addresses of older messages, of newer ones, and of the
+    newest; None where there are none."""
+
+    older: str | None
+    newer: str | None
+    newest: str | None
+
+
+NOWHERE = Ways(None, None, None)
+
+
+def ways(part: Thread, address: Callable[..., str]) -> Ways:
+    """`address` makes one of `antes`, `despues` or `ultimos`."""
+    if not part.messages:
+        return NOWHERE
+    first, last = part.messages[0].seq, part.messages[-1].seq
+    return Ways(
+        address(antes=str(first)) if part.more else None,
+        address(despues=str(last)) if part.newer else None,
+        address(ultimos="1") if part.newer else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +166,7 @@ def _done(action: Action, clock: Clock, language: Language) -> Done:
 
 
 def _words(action: Action, clock: Clock, language: Language) -> str:
-    """`static/actions.js` says the same."""
+    """`static/desk.js` says the same."""
     _ = language.say
     name = action.names.get(action.by, "") or _("Somebody")
     value = action.value or "…"

@@ -32,7 +32,7 @@ from registro.web.i18n import N_
 from registro.web.narration import STATUSES
 from registro.web.openapi import Documented
 from registro.web.queues import ANY, STATUS_ORDER, Queue
-from registro.web.thread import Done, Line
+from registro.web.thread import Done, Line, Ways
 from registro.web.typing import App
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -88,13 +88,11 @@ class Logout(View):
 
 @dataclass(frozen=True, slots=True)
 class Chat(View):
-    """A user's own thread. `data` is what the scripts need, `older` the address of older messages,
-    `newest` that of the newest ones where these are not they."""
+    """A user's own thread. `data` is what the scripts need, `ways` where the rest of it is."""
 
     template: ClassVar[str] = "chat.html"
     lines: list[Line]
-    older: str | None
-    newest: str | None
+    ways: Ways
     data: Mapping[str, Any]
 
 
@@ -115,8 +113,7 @@ class Inbox(View):
     more: str | None
     row: Row | None
     lines: list[Line | Done]
-    older: str | None
-    newest: str | None
+    ways: Ways
     data: Mapping[str, Any]
     unknown: str | None
 

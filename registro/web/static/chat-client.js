@@ -47,6 +47,8 @@ const UNANSWERED = { ok: false, error: { codigo: "no_disponible" } };
 const LONGEST_RESTART = 60_000;
 /** Messages of conversations that are not followed, of which we remember that we told them. */
 const REMEMBERED = 500;
+/** Conversations that are followed at most; the one that was opened longest ago is let go. */
+const FOLLOWED = 100;
 
 const uuid = () => {
   if (crypto.randomUUID) return crypto.randomUUID();
@@ -207,6 +209,18 @@ export class ChatClient extends EventTarget {
   /** What waits or failed, in order, whichever tab it was written in. @returns {Outgoing[]} */
   get outbox() {
     return this.#outbox.list;
+  }
+
+  /** Follows a conversation that the page shows up to a seq; what came since is told now.
+   * @param {string} conversacion @param {number} seq */
+  follow(conversacion, seq) {
+    delete this.seen[conversacion];
+    const [oldest, ...others] = Object.keys(this.seen);
+    if (others.length + 1 >= FOLLOWED) delete this.seen[oldest];
+    this.seen[conversacion] = seq;
+    this.#unfollowed.delete(conversacion);
+    this.#behind = true;
+    if (this.socket.connected) this.#catchUp();
   }
 
   /** The number of messages that wait to be sent. */

@@ -3,14 +3,14 @@ import { data, openThread, startClient } from "./thread.js";
 
 const page = data();
 const client = startClient(page, page.seen);
-if (page.live) {
-  openThread({
-    client,
-    page,
-    para: page.desk,
-    conversation: page.row?.conversacion ?? null,
-    ours: (user) => user === page.me,
-    guard: false,
-  });
-}
+openThread({
+  client,
+  page,
+  para: page.desk,
+  conversation: page.row?.conversacion ?? null,
+  ours: (user) => user === page.me,
+  guard: false,
+  read: page.row?.leido_usuario ?? 0,
+  place: (seq) => `/soporte?mensaje=${seq}`,
+});
 client.connect();

@@ -63,18 +63,19 @@ function tell(words, undo) {
   told = setTimeout(end, TOLD_FOR);
 }
 
-/** Brings the controls to life.
- * @param {any} row that of the open conversation @param {string} list the address of the list
+/** Brings the controls to life, until `signal` ends it.
+ * @param {any} row that of the open conversation
  * @param {(row: any) => void} changed called with the row that came of it
+ * @param {() => void} leave goes back to the list @param {AbortSignal} signal
  * @returns {(row: any) => void} shows another state of the row */
-export function openDesk(row, list, changed) {
+export function openDesk(row, changed, leave, signal) {
   let now = row;
   /** @param {string} what @param {Fields} fields @param {boolean} undoable */
   const act = async (what, fields, undoable) => {
     const before = now;
     const after = await deed(row.conversacion, what, fields);
     if (!after) {
-      show(before);
+      if (!signal.aborted) show(before);
       tell(say("That did not work. Try again."), null);
       return false;
     }
@@ -98,15 +99,16 @@ export function openDesk(row, list, changed) {
     const fields = Object.fromEntries([...new FormData(form, event.submitter)].map(([name, value]) => [name, String(value)]));
     delete fields.vuelta;
     if (!(await act(what, fields, true))) return;
-    if (what === "sin-leer") location.assign(list);
+    if (signal.aborted) return;
+    if (what === "sin-leer") leave();
     const menu = /** @type {HTMLDetailsElement | null} */ (form.closest("details"));
     if (!menu) return;
     form.reset();
     menu.open = false;
     menu.querySelector("summary")?.focus();
-  });
+  }, { signal });
   $("assignee")?.addEventListener("change", () => act("asignar", { a: $("assignee").value }, true));
-  for (const button of document.querySelectorAll("[data-plain]")) button.remove();
+  for (const button of $("desk")?.querySelectorAll("[data-plain]") ?? []) button.remove();
   return show;
 }
 

@@ -4,14 +4,13 @@ import { element, initials, tone } from "./lines.js";
 import { count, say } from "./texts.js";
 import { data, openThread, startClient } from "./thread.js";
 import * as times from "./times.js";
+import { takeLinks } from "./visit.js";
 
 /** @param {string} id @returns {any} */
 const $ = (id) => document.getElementById(id);
 const page = data();
-const open = page.row;
-const client = startClient(page, open ? { [open.conversacion]: open.seq } : {});
+const client = startClient(page, page.row ? { [page.row.conversacion]: page.row.seq } : {});
 
-const queue = page.queue;
 /** The address of this list, or of a thread beside it. @param {string} [user] */
 function address(user) {
   const query = new URLSearchParams(page.query);
@@ -19,22 +18,52 @@ function address(user) {
   return query.size ? `/soporte?${query}` : "/soporte";
 }
 
-const lines = open && page.live && openThread({
-  client,
-  page,
-  para: open.user,
-  conversation: open.conversacion,
-  ours: (user) => user !== open.user,
-  guard: true,
-});
-const showDesk = open ? openDesk(open, address(), (row) => showRow(row)) : null;
+/** What is open: its thread, and its controls. @typedef {ReturnType<typeof openRow>} Open */
+/** @type {Open | null} */
+let open = null;
+
+/** Brings the open thread to life. @param {any} row */
+function openRow(row) {
+  const closing = new AbortController();
+  const { signal } = closing;
+  const { lines, history } = openThread({
+    client,
+    page,
+    para: row.user,
+    conversation: row.conversacion,
+    ours: (user) => user !== row.user,
+    guard: true,
+    read: row.leido_hasta,
+    place: (seq) => `${address(row.user)}&mensaje=${seq}`,
+    signal,
+  });
+  const show = openDesk(row, (changed) => showRow(changed), () => go(address()), signal);
+  return { row, lines, history, show, close: () => closing.abort() };
+}
+
+/** After the page has other parts than before. @param {{list: boolean, thread: boolean}} changed */
+function drawn({ list, thread }) {
+  const { names, ...fresh } = data();
+  Object.assign(page.names, names);
+  Object.assign(page, fresh);
+  if (thread) {
+    open?.close();
+    open = page.row && openRow(page.row);
+    if (open) client.follow(open.row.conversacion, Math.max(open.lines.last, open.lines.whole ? 0 : open.row.seq));
+  }
+  if (!list) return;
+  waiting.clear();
+  moved.hidden = true;
+  for (const item of rows.children) showUnsent(item);
+  showUnsentElsewhere();
+}
 
 /** @param {any} action */
 function showLive(action) {
-  if (!lines || action.conversacion !== open.conversacion) return;
-  const near = lines.atEnd;
+  if (!open?.lines.whole || action.conversacion !== open.row.conversacion) return;
+  const near = open.lines.atEnd;
   showAction(action);
-  if (near) lines.toEnd();
+  if (near) open.lines.toEnd();
 }
 client.on("action", showLive);
 
@@ -85,15 +114,15 @@ function fillRow(item, row) {
 }
 
 /** What the list is ordered by. @param {Record<string, any>} row */
-const placeOf = (row) => (queue.orden === "espera" ? row.espera_desde : row.fecha) ?? "";
+const placeOf = (row) => (page.queue.orden === "espera" ? row.espera_desde : row.fecha) ?? "";
 
 /** Whether a row is one of this list. @param {Record<string, any>} row */
 const belongs = (row) =>
-  (queue.estado === "todas" || queue.estado === row.estado) &&
-  (queue.de === "todas" || row.asignada === (queue.de === "mias" ? page.me : "")) &&
-  (!queue.no_leidas || row.sin_leer > 0) &&
-  (!queue.etiqueta || row.etiquetas.includes(queue.etiqueta)) &&
-  (queue.orden !== "espera" || row.espera_desde !== null);
+  (page.queue.estado === "todas" || page.queue.estado === row.estado) &&
+  (page.queue.de === "todas" || row.asignada === (page.queue.de === "mias" ? page.me : "")) &&
+  (!page.queue.no_leidas || row.sin_leer > 0) &&
+  (!page.queue.etiqueta || row.etiquetas.includes(page.queue.etiqueta)) &&
+  (page.queue.orden !== "espera" || row.espera_desde !== null);
 
 /** @param {any} item @param {Record<string, any>} row */
 function showTags(item, row) {
@@ -147,7 +176,7 @@ function sort() {
   moved.hidden = true;
   const focused = /** @type {HTMLElement} */ (document.activeElement);
   for (const item of rows.querySelectorAll(".leaving")) item.remove();
-  const first = queue.orden === "espera" ? -1 : 1;
+  const first = page.queue.orden === "espera" ? -1 : 1;
   const sorted = [...rows.children].sort((/** @type {any} */ a, /** @type {any} */ b) => (a.dataset.at < b.dataset.at ? first : -first));
   sorted.forEach((item, place) => rows.children[place] !== item && rows.insertBefore(item, rows.children[place]));
   if (rows.contains(focused)) focused.focus();
@@ -156,7 +185,7 @@ function sort() {
 /** A row that came, changed, or belongs to another list now: while the list is in use it keeps its
  * place. @param {Record<string, any>} row */
 function showRow(row) {
-  if (row.user === open?.user) showDesk?.(row);
+  if (row.user === open?.row.user) open?.show(row);
   countSoon();
   const known = rowOf(row.user);
   if (!known && !belongs(row)) return;
@@ -191,7 +220,7 @@ function countSoon() {
 /** The list in the words of the API, which lists all statuses where none is named. */
 function listQuery() {
   const query = new URLSearchParams(page.query);
-  query.set("estado", queue.estado);
+  query.set("estado", page.queue.estado);
   return query;
 }
 moved.addEventListener("click", sort);
@@ -219,8 +248,9 @@ client.on("connection", async (detail) => {
       for (const row of (await answer.json()).filas) showRow(row);
       if (!inUse()) sort();
     }
-    const thread = lines && (await fetch(`/api/hilo?con=${encodeURIComponent(open.user)}`).catch(() => null));
-    if (thread && thread.ok) {
+    const user = open?.row.user;
+    const thread = user && (await fetch(`/api/hilo?con=${encodeURIComponent(user)}`).catch(() => null));
+    if (thread && thread.ok && open?.row.user === user) {
       const { fila, acciones } = await thread.json();
       showRow(fila);
       acciones.forEach(showLive);
@@ -228,6 +258,8 @@ client.on("connection", async (detail) => {
   }
   before = true;
 });
+const go = takeLinks({ drawn, mark: (hash) => Boolean(open?.history.mark(hash)) });
+if (page.row) open = openRow(page.row);
 for (const item of rows.children) showUnsent(item);
 showUnsentElsewhere();
 setInterval(() => {

@@ -60,8 +60,9 @@ const PENDING = ".line:not([data-seq])";
 export class Lines {
   /** @param {{list: HTMLElement, log: HTMLElement, empty: HTMLElement, ours: (user: string) => boolean,
    *           names: Record<string, string>, retry: (id: string) => void, discard: (id: string) => void,
-   *           rest: () => HTMLElement}} options `rest` is where the focus goes when its line is gone */
-  constructor({ list, log, empty, ours, names, retry, discard, rest }) {
+   *           rest: () => HTMLElement, place?: (seq: number) => string}} options
+   * `rest` is where the focus goes when its line is gone; `place` gives a message's own address */
+  constructor({ list, log, empty, ours, names, retry, discard, rest, place }) {
     this.list = list;
     this.log = log;
     this.empty = empty;
@@ -70,6 +71,9 @@ export class Lines {
     this.retry = retry;
     this.discard = discard;
     this.rest = rest;
+    this.place = place;
+    /** Whether the list ends with the newest message; if not, what comes is not shown in it. */
+    this.whole = true;
     this.#toTarget() || this.toEnd();
     this.#stayAtEnd();
   }
@@ -105,7 +109,7 @@ export class Lines {
   /** Adds a message at the end, or makes the line of it that waits the line of a sent one.
    * @param {Message} message */
   add(message) {
-    if (this.list.querySelector(`[data-seq="${message.seq}"]`)) return;
+    if (!this.whole || this.list.querySelector(`[data-seq="${message.seq}"]`)) return;
     const near = this.atEnd;
     const known = this.#pending(message.id);
     const line = known ?? this.#line(message);
@@ -114,8 +118,8 @@ export class Lines {
     const before = first === line ? first.nextElementSibling : first;
     this.#dayMark(message, first);
     if (!known || before !== line.nextElementSibling) this.list.insertBefore(line, before);
-    this.#stand(line);
-    this.#stand(line.nextElementSibling);
+    this.stand(line);
+    this.stand(line.nextElementSibling);
     this.empty.hidden = true;
     if (near || this.ours(message.de)) this.toEnd();
   }
@@ -124,7 +128,7 @@ export class Lines {
    * @param {Outgoing} outgoing @param {string} me */
   outgoing(outgoing, me) {
     // As a message of the record it is shown already, or will be when it comes in its turn.
-    if (outgoing.state === "sent" || this.#byId(outgoing.id)?.dataset.seq) return;
+    if (!this.whole || outgoing.state === "sent" || this.#byId(outgoing.id)?.dataset.seq) return;
     const known = this.#pending(outgoing.id);
     const line = known ?? this.#line({ ...outgoing, de: me, fecha: new Date(outgoing.at).toISOString() });
     this.#keepFocus(() => {
@@ -133,7 +137,7 @@ export class Lines {
       if (line.dataset.place !== String(outgoing.at)) this.list.append(line);
       line.dataset.place = String(outgoing.at);
     });
-    this.#stand(line);
+    this.stand(line);
     this.empty.hidden = true;
     if (!known) this.toEnd();
   }
@@ -143,7 +147,7 @@ export class Lines {
     const line = this.#pending(id);
     const next = line?.nextElementSibling;
     this.#keepFocus(() => line?.remove());
-    if (next) this.#stand(next);
+    if (next) this.stand(next);
     this.empty.hidden = this.list.childElementCount > 0;
   }
 
@@ -197,6 +201,7 @@ export class Lines {
     line.id = `m-${message.seq}`;
     const at = line.querySelector("time");
     if (at) Object.assign(at, { textContent: times.time(date), dateTime: message.fecha, title: times.full(date) });
+    at?.replaceWith(this.#linked(at, message.seq));
     this.#keepFocus(() => this.#show(line, "sent"));
   }
 
@@ -217,7 +222,7 @@ export class Lines {
   }
 
   /** Puts a line together with the one before it, or apart from it. @param {Element | null} line */
-  #stand(line) {
+  stand(line) {
     if (!(line instanceof HTMLElement) || !line.classList.contains("line")) return;
     const before = /** @type {HTMLElement | null} */ (line.previousElementSibling);
     const follows =
@@ -242,7 +247,8 @@ export class Lines {
     const at = element("time", "", times.time(date));
     at.dateTime = message.fecha;
     at.title = times.full(date);
-    const meta = element("p", "meta", "", element("b", "who", "", element("bdi", "", name)), " ", at);
+    const when = message.seq ? this.#linked(at, message.seq) : at;
+    const meta = element("p", "meta", "", element("b", "who", "", element("bdi", "", name)), " ", when);
     const text = element("p", "text", message.borrado ? say("This message was erased.") : message.mensaje);
     text.dir = "auto";
     text.id = `t-${message.id}`;
@@ -252,6 +258,15 @@ export class Lines {
     line.append(avatar, said);
     if (ours) this.#show(line, "sent");
     return line;
+  }
+
+  /** A message's time, which leads to it. @param {HTMLTimeElement} time @param {number} seq */
+  #linked(time, seq) {
+    if (!this.place) return time;
+    const link = element("a", "at", "", time.cloneNode(true));
+    link.href = `${this.place(seq)}#m-${seq}`;
+    link.tabIndex = -1;
+    return link;
   }
 
   /** @param {Outgoing} outgoing */

@@ -102,7 +102,9 @@ export function notify(client, page) {
     const shown = new Notification(page.names[de] ?? row?.textContent ?? de, { body, tag: conversacion, icon: plain.icon });
     shown.onclick = () => {
       window.focus();
-      if (page.admin) location.assign(`/soporte?con=${encodeURIComponent(de)}`);
+      const row = /** @type {HTMLElement | null} */ (document.querySelector(`.row[data-user="${CSS.escape(de)}"] a`));
+      if (page.admin && row) row.click();
+      else if (page.admin) location.assign(`/soporte?con=${encodeURIComponent(de)}`);
       shown.close();
     };
   }
@@ -121,6 +123,10 @@ export function notify(client, page) {
     missed = 0;
     show();
   };
+  document.addEventListener("registro:opened", () => {
+    plain.title = document.title;
+    show();
+  });
   window.addEventListener("focus", seen);
   document.addEventListener("visibilitychange", seen);
 }

@@ -1,6 +1,7 @@
 // One open thread on a page: its lines, the composer, and what the other side does.
 import { ChatClient } from "./chat-client.js";
 import { draftOf } from "./drafts.js";
+import { History } from "./history.js";
 import { Lines } from "./lines.js";
 import { notify } from "./notify.js";
 import { forget } from "./outbox.js";
@@ -12,6 +13,8 @@ const $ = (id) => document.getElementById(id);
 const READ_AFTER = 1000;
 const TYPING_EVERY = 2000;
 const TYPING_FOR = 4000;
+/** Ids of what was written on this page, whichever thread was open. @type {Set<string>} */
+const written = new Set();
 /** Interruptions shorter than this are not worth a word. */
 const AWAY_AFTER = 2000;
 
@@ -43,7 +46,6 @@ const notices = () => ({
 /** Says what is wrong, the worst alone. @param {ChatClient} client */
 function showState(client) {
   const words = { online: "", offline: say("Connecting…"), refused: say("Not available") };
-  const banner = $("banner") ?? $("connection");
   const is = { ended: false, away: false, unsaved: false };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ let leaving;
   let shown = "";
@@ -52,9 +54,14 @@ function showState(client) {
     const worst = is.ended ? "ended" : is.away ? "away" : unsaved ? "unsaved" : "";
     if (worst === shown) return;
     shown = worst;
-    banner.replaceChildren(...(notices()[worst]?.() ?? []));
-    banner.hidden = !worst;
+    show();
   };
+  const show = () => {
+    const banner = $("banner") ?? $("connection"); // they come and go with the thread
+    banner.replaceChildren(...(notices()[shown]?.() ?? []));
+    banner.hidden = !shown && banner.id === "banner";
+  };
+  document.addEventListener("registro:opened", () => shown && show());
   client.on("connection", (detail) => {
     if (detail === "online") {
       clearTimeout(leaving);
@@ -62,7 +69,7 @@ function showState(client) {
       Object.assign(is, { ended: false, away: false });
     } else leaving ??= setTimeout(() => ((is.away = true), update()), AWAY_AFTER);
     update();
-    if (banner !== $("connection") || !shown) $("connection").textContent = is.ended ? "" : words[detail];
+    if ($("banner") || !shown) $("connection").textContent = is.ended ? "" : words[detail];
   });
   client.on("ended", ({ motivo }) => {
     is.ended = true;
@@ -85,15 +92,35 @@ function forgetAll(me) {
   }
 }
 
-/** Brings the thread on the page to life.
+/** Brings the thread on the page to life, until `signal` ends it.
  * @param {{client: ChatClient, page: any, para: string, conversation: string | null,
- *          ours: (user: string) => boolean, guard: boolean}} options
- * With `guard`, an answer that something unseen has overtaken is held back. */
-export function openThread({ client, page, para, conversation, ours, guard }) {
+ *          ours: (user: string) => boolean, guard: boolean, read: number,
+ *          place: (seq: number) => string, signal?: AbortSignal}} options
+ * With `guard`, an answer that something unseen has overtaken is held back; `read` is our side's read
+ * mark, `place` gives a message's address. */
+export function openThread({ client, page, para, conversation, ours, guard, read, place, signal = new AbortController().signal }) {
+  /** @template {keyof import("./chat-client.js").Events} T
+   * @param {T} type @param {(detail: import("./chat-client.js").Events[T]) => unknown} listener */
+  const on = (type, listener) =>
+    client.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail), { signal });
   const lines = new Lines({
-    list: $("lines"), log: $("log"), empty: $("empty"), ours, names: page.names,
+    list: $("lines"), log: $("log"), empty: $("empty"), ours, names: page.names, place,
     retry: (id) => client.retry(id), discard: (id) => client.discard(id), rest: () => $("text"),
   });
+  const showUnsent = () => {
+    for (const outgoing of client.outbox) if (outgoing.para === para) lines.outgoing(outgoing, page.me);
+  };
+  const history = new History({
+    lines, read, signal,
+    newest: () => Math.max(lines.last, (conversation && client.seen[conversation]) || 0),
+    mend: () => {
+      showUnsent();
+      if (conversation) client.follow(conversation, lines.last);
+      tellRead();
+    },
+  });
+  /** The last message that was on this screen: what an answer answers. */
+  let seen = lines.last;
   /** @param {{conversacion: string, para?: string, de?: string}} what */
   const concerns = (what) => {
     conversation ??= what.para === para && what.de === page.me ? what.conversacion : null;
@@ -103,24 +130,27 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
   const looking = () => document.visibilityState === "visible" && document.hasFocus() && lines.atEnd;
   /** Opening is not reading: the end of the thread has to be looked at for a moment. */
   const tellRead = () => {
+    seen = Math.max(seen, lines.last);
     clearTimeout(reading);
     reading = setTimeout(() => looking() && conversation && client.read(conversation, lines.last), READ_AFTER);
   };
 
-  client.on("message", (message) => {
+  on("message", (message) => {
     if (!concerns(message)) return;
     lines.add(message);
+    history.update();
     if (!ours(message.de)) showTyping("");
     tellRead();
   });
-  client.on("outgoing", (outgoing) => outgoing.para === para && lines.outgoing(outgoing, page.me));
-  client.on("removed", ({ id }) => lines.remove(id));
-  client.on("erased", (what) => concerns(what) && lines.erase(what.seq));
-  client.on("read", (what) => concerns(what) && !ours(what.de) && lines.read(what.seq));
-  for (const type of ["focus", "pointerdown"]) window.addEventListener(type, tellRead);
-  document.addEventListener("visibilitychange", tellRead);
-  $("log").addEventListener("scroll", tellRead, { passive: true });
-  for (const outgoing of client.outbox) if (outgoing.para === para) lines.outgoing(outgoing, page.me);
+  on("outgoing", (outgoing) => outgoing.para === para && lines.outgoing(outgoing, page.me));
+  on("removed", ({ id }) => lines.remove(id));
+  on("erased", (what) => concerns(what) && lines.erase(what.seq));
+  on("read", (what) => concerns(what) && !ours(what.de) && lines.read(what.seq));
+  for (const type of ["focus", "pointerdown"]) window.addEventListener(type, tellRead, { signal });
+  document.addEventListener("visibilitychange", tellRead, { signal });
+  $("log").addEventListener("scroll", tellRead, { passive: true, signal });
+  if (lines.whole) showUnsent();
+  tellRead();
 
   const typing = $("typing");
   /** @type {ReturnType<typeof setTimeout> | undefined} */ let typingEnds;
@@ -130,8 +160,12 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
     if (typing) typing.textContent = text;
     if (text) typingEnds = setTimeout(() => showTyping(""), TYPING_FOR);
   }
-  client.on("typing", (what) => {
+  on("typing", (what) => {
     if (concerns(what)) showTyping(say("{name} is writing…", { name: page.names[what.de] ?? what.de }));
+  });
+  signal.addEventListener("abort", () => {
+    clearTimeout(reading);
+    clearTimeout(typingEnds);
   });
 
   if ($("composer")) compose();
@@ -140,7 +174,6 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
     const form = $("composer");
     const text = $("text");
     const draft = draftOf(page.me, para);
-    /** Ids of what was written on this page. @type {Set<string>} */ const written = new Set();
     text.value = draft.text;
     const fit = () => {
       text.rows = Math.min(8, text.value.split("\n").length);
@@ -165,14 +198,15 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
     });
     $("send-anyway").addEventListener("click", submit);
     // What was overtaken goes back to where it was written, if there is room for it.
-    client.on("outgoing", ({ id, state, codigo, mensaje }) => {
-      if (state !== "failed" || codigo !== "hay_novedades" || !written.has(id) || text.value) return;
+    on("outgoing", ({ id, para: to, state, codigo, mensaje }) => {
+      if (to !== para || state !== "failed" || codigo !== "hay_novedades" || !written.has(id) || text.value) return;
       client.discard(id);
       text.value = mensaje;
       fit();
       keep();
       $("news").hidden = false;
       text.focus();
+      history.toNewest();
     });
     fit();
 
@@ -185,12 +219,13 @@ export function openThread({ client, page, para, conversation, ours, guard }) {
         return;
       }
       const waiting = client.outbox.some((one) => one.para === para && one.state === "sending");
-      written.add(client.send({ para, mensaje, visto: guard && !waiting ? lines.last : undefined }).id);
+      written.add(client.send({ para, mensaje, visto: guard && !waiting ? seen : undefined }).id);
       text.value = "";
       fit();
       keep();
       text.focus();
+      if (!lines.whole) history.toNewest();
     }
   }
-  return lines;
+  return { lines, history };
 }
