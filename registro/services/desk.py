@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 from registro.db.connection import Connection, Pool
+from registro.db.sql import in_list
 from registro.errors import Refused, StoreError
 from registro.events import decide, ids
-from registro.events.decide import Person, Work
+from registro.events.decide import Person, Standing, Work
 from registro.events.store import draft
 from registro.events.types import (
     CLOCK,
     ConversationAssigned,
     ConversationLabelAdded,
     ConversationLabelRemoved,
+    ConversationRead,
     ConversationSnoozeEnded,
     ConversationStatusChanged,
     ConversationUnread,
@@ -44,6 +47,24 @@ Deed = (
     | NoteWritten
 )
 """What an admin does to a conversation."""
+
+
+class Order(NamedTuple):
+    """One thing to do to several conversations. `value` is the admin's user name (empty: nobody's),
+    the status or the label; `until` the end of a snooze (microseconds since 1970)."""
+
+    what: Literal["assign", "status", "label", "unlabel", "read", "unread"]
+    value: str = ""
+    until: int | None = None
+
+
+class Several(NamedTuple):
+    """What became of an order: the conversations that it changed, those of which it was no news,
+    and for those that refused it the code."""
+
+    changed: list[str]
+    unchanged: list[str]
+    refused: dict[str, str]
 
 
 def _now() -> int:
@@ -97,6 +118,70 @@ class Desk:
         """From message `seq` on; without it, the last message."""
         work = await self._work(conversation)
         return await self._append(decide.mark_unread(admin, work, seq))
+
+    async def several(self, admin: Person, conversations: Sequence[str], order: Order) -> Several:
+        """Does one thing to several conversations: an event for each that it changes, all appended
+        together. Raises Refused for an assignee who is unknown."""
+        to = None
+        if order.what == "assign" and order.value:
+            to = await self._directory.by_user(order.value)
+            if to is None:
+                raise Refused("destinatario_desconocido")
+        works = await self._works(conversations)
+        done = Several([], [], {})
+        drafts = []
+        for id_ in dict.fromkeys(conversations):
+            try:
+                work, standing = works.get(id_, (None, None))
+                event = self._decide(admin, work, standing, order, to)
+            except Refused as refused:
+                done.refused[id_] = refused.code
+                continue
+            (done.unchanged if event is None else done.changed).append(id_)
+            if event is not None:
+                drafts.append(draft(f"desk/{id_}", event))
+        if drafts:
+            await self._writer.append(*drafts)
+        return done
+
+    def _decide(
+        self,
+        admin: Person,
+        work: Work | None,
+        standing: Standing | None,
+        order: Order,
+        to: Person | None,
+    ) -> Deed | ConversationRead | None:
+        match order.what:
+            case "assign":
+                return decide.assign(admin, work, to)
+            case "status":
+                return decide.set_status(admin, work, order.value, order.until, self._now())
+            case "label":
+                return decide.add_label(admin, work, order.value)
+            case "unlabel":
+                return decide.remove_label(admin, work, order.value)
+            case "unread":
+                return decide.mark_unread(admin, work, None)
+            case "read":
+                return decide.read(admin, standing, 0 if work is None else work.last_seq)
+
+    async def _works(self, conversations: Sequence[str]) -> dict[str, tuple[Work, Standing]]:
+        if not conversations:
+            return {}
+        names, values = in_list(list(conversations))
+        async with self._readers.connection() as connection:
+            rows = await connection.fetch_all(
+                "SELECT id, status, assignee, snoozed_until, labels, last_seq, desk_mark, kind,"
+                " user_id, peer_id, user_read, peer_read"
+                f" FROM conversations WHERE kind = 'desk' AND id IN ({names})",
+                **values,
+            )
+        found = {}
+        for id_, status, assignee, until, labels, last, mark, kind, user, peer, ours, desks in rows:
+            work = Work(id_, status, assignee, until, labels_of(labels), last, mark)
+            found[id_] = (work, Standing(id_, kind, user, peer, last, ours, desks, mark))
+        return found
 
     async def _work(self, conversation: str) -> Work | None:
         async with self._readers.connection() as connection:

@@ -202,7 +202,7 @@ class Inbox:
             after = f" AND {key.after}"
             values["at"], values["id"] = _read_cursor(cursor)
         arms, more = _arms(wanted, f"c.id, {key.column} AS at", f"{after} ORDER BY {key.order}")
-        # The page is taken before anything is joined to it: MySQL would begin with who is connected.
+        # The page is taken before anything is joined to it: MySQL would begin with presence.
         page = f"SELECT id, at FROM ({arms}) AS found ORDER BY {key.page} LIMIT :limit"
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(

@@ -34,6 +34,7 @@ from registro.web import (
     replay,
     search,
     security,
+    several,
     views,
 )
 from registro.web.sockets import Sockets
@@ -65,6 +66,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         search,
         api,
         desk,
+        several,
         health,
     ):
         part.add_to(app)

@@ -13,13 +13,15 @@ from sanic.response import json, redirect
 from registro.errors import Refused
 from registro.services import Services
 from registro.services.inbox import STATUS_NAMES
-from registro.web import forms, paths, times
+from registro.web import forms, paths, times, views
 from registro.web.api import number
 from registro.web.auth import Visitor, api_for, error
 from registro.web.failures import MESSAGES
 from registro.web.typing import App, Handler
 
-_STATUSES = {name: status for status, name in STATUS_NAMES.items()}
+STATUSES = {name: status for status, name in STATUS_NAMES.items()}
+"""Statuses by their names in addresses and JSON."""
+
 _STATUS_OF = {"no_autorizado": 404}
 """HTTP statuses of refusals; 400 for the others. To an admin only what is not there is refused."""
 
@@ -47,9 +49,7 @@ def _deed(*names: str) -> Callable[[Deed], Handler]:
                     raise Refused("datos_invalidos")
                 changed = await deed(request, who, str(id), fields)
             except Refused as refused:
-                return error(
-                    _STATUS_OF.get(refused.code, 400), refused.code, MESSAGES[refused.code]
-                )
+                return await refuse(request, who, refused, fields.get("vuelta", ""))
             if fields["vuelta"]:
                 return redirect(paths.local(fields["vuelta"], "/soporte"), status=303)
             [row] = await services.inbox.rows([str(id)])
@@ -58,6 +58,15 @@ def _deed(*names: str) -> Callable[[Deed], Handler]:
         return handler
 
     return decorate
+
+
+async def refuse(request: Request, who: Visitor, refused: Refused, back: str) -> HTTPResponse:
+    """Why nothing was done: as JSON, or, for a form that leads back to a page, as a page."""
+    status = _STATUS_OF.get(refused.code, 400)
+    if not back:
+        return error(status, refused.code, MESSAGES[refused.code])
+    view = views.Refusal(refused.code, paths.local(back, "/soporte"))
+    return await views.respond(request, view, status, me=who.person)
 
 
 @_deed("a")
@@ -71,12 +80,12 @@ async def assign(request: Request, who: Visitor, conversation: str, fields: Fiel
 async def set_status(request: Request, who: Visitor, conversation: str, fields: Fields) -> bool:
     """`POST /api/conversaciones/<id>/estado`."""
     services: Services = request.app.ctx.services
-    status = _STATUSES.get(fields["estado"], "")
-    until = _until(request, fields) if status == "snoozed" else None
-    return await services.desk.set_status(who.person, conversation, status, until)
+    status = STATUSES.get(fields["estado"], "")
+    end = until(request, fields) if status == "snoozed" else None
+    return await services.desk.set_status(who.person, conversation, status, end)
 
 
-def _until(request: Request, fields: Fields) -> int | None:
+def until(request: Request, fields: Fields) -> int | None:
     """When a snooze ends: `hasta`, a time of RFC 3339 or of the reader's zone, or in `minutos`."""
     try:
         if fields["hasta"]:

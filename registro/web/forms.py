@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from sanic import Request
@@ -37,6 +37,32 @@ async def read(request: Request, *names: str) -> dict[str, str | None]:
     except (ValueError, LookupError, TypeError) as error:
         raise BadRequest(f"the form cannot be decoded: {type(error).__name__}") from None
     return {name: fields.get(name, "") for name in names}
+
+
+async def read_listed(
+    request: Request, listed: str, most: int, *names: str
+) -> tuple[list[str], dict[str, str | None]]:
+    """The values of the field `listed`, which may be there often (in JSON: an array), and the
+    fields `names` as `read` gives them. Raises as `read`, and BadRequest for more than `most`."""
+    body = await _body(request)
+    type_, options = parse_content_header(request.headers.get("content-type", ""))
+    try:
+        if type_ == "application/json":
+            found = orjson.loads(body).get(listed, [])
+            values = found if isinstance(found, list) else [found]
+        elif type_ in ("application/x-www-form-urlencoded", ""):
+            pairs = parse_qsl(body.decode(), errors="strict", max_num_fields=most + MAX_FIELDS)
+            values = [value for name, value in pairs if name == listed]
+            rest = [(name, value) for name, value in pairs if name != listed]
+            body = urlencode(rest).encode()
+        else:
+            raise UnsupportedType("a list is form-encoded or JSON")
+        fields = _decode(type_, options, body)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BadRequest(f"the form cannot be decoded: {type(error).__name__}") from None
+    if len(values) > most or not all(isinstance(value, str) for value in values):
+        raise BadRequest(f"`{listed}` has more than {most} values, or other values than texts")
+    return values, {name: fields.get(name, "") for name in names}
 
 
 async def _body(request: Request) -> bytes:

@@ -297,6 +297,52 @@ OPERATIONS = [
         Parameter("desde", N_("From this `seq` on; the last one by default"), type="integer"),
     ),
     Documented(
+        "/api/conversaciones/varias",
+        "several",
+        N_("Does one thing to several desk conversations (form field, or JSON array)"),
+        ("admin",),
+        (),
+        {
+            "type": "object",
+            "properties": {
+                "hechas": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "antes": {"$ref": "#/components/schemas/Row"},
+                            "fila": {"$ref": "#/components/schemas/Row"},
+                        },
+                    },
+                },
+                "sin_cambio": {"type": "array", "items": {"type": "string"}},
+                "fallidas": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "conversacion": {"type": "string"},
+                            "codigo": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        },
+        method="post",
+        fields=(
+            Parameter(
+                "que",
+                N_("A status, asignar, etiquetar, desetiquetar, leer or sin-leer"),
+                required=True,
+            ),
+            Parameter("conversacion", N_("The conversations' ids, 200 at most"), required=True),
+            Parameter("a", N_("An admin's name; empty: nobody")),
+            Parameter("etiqueta", N_("The label to put there or to take off")),
+            Parameter("hasta", N_("Until when it is snoozed")),
+            Parameter("minutos", N_("How many minutes it is snoozed for"), type="integer"),
+        ),
+    ),
+    Documented(
         "/api/buscar",
         "search",
         N_("Messages that were searched for, 30 at a time, the newest first"),

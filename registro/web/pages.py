@@ -81,6 +81,7 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         ways=thread.NOWHERE,
         data=_data(who, None, {}) | listed,
         unknown=con,
+        told=_told(request),
     )
     if not who.known:
         return replace(inbox, rows=[], more=None, unknown=None)
@@ -106,6 +107,23 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         data=_data(who, row, {}, {**admins, **part.names}) | listed,
         unknown=None,
     )
+
+
+def _told(request: Request) -> str:
+    """What became of what was done to several conversations, as their form's answer says it."""
+    language = i18n.of(request)
+    try:
+        done, refused = (number(request.args.get(name)) for name in ("hechas", "fallidas"))
+    except ValueError:
+        return ""
+    if done is None:
+        return ""
+    words = language.count(
+        "{number} conversation changed.", "{number} conversations changed.", done
+    )
+    if not refused:
+        return words
+    return f"{words} {language.count('{number} was refused.', '{number} were refused.', refused)}"
 
 
 def _snoozes(clock: Clock, language: Language) -> list[tuple[str, str]]:

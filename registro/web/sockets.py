@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any, NoReturn, cast
@@ -27,6 +28,7 @@ from registro.web.broadcast import Broadcast
 from registro.web.delivery import ADMINS
 from registro.web.limits import Admission, RateLimit
 from registro.web.live import FAREWELL, Live, LiveSockets
+from registro.web.looking import Look, Looking
 from registro.web.tokens import TokenError
 from registro.web.transport import Answer, Later, SocketServer
 
@@ -37,6 +39,9 @@ MAX_CLIENT = 200
 
 TYPING_RATE = 2
 """`escribiendo` events a second that one socket may send on; more are dropped silently."""
+
+LOOKING_RATE = 2
+"""The same of `mirando`."""
 
 EVENT_RATE = 20
 """Other events a second that one socket may keep up; more are slowed down."""
@@ -56,6 +61,8 @@ class Sockets:
         self._rate = RateLimit(services.settings.message_rate)
         self._typing_rate = RateLimit(TYPING_RATE)
         self._event_rate = RateLimit(EVENT_RATE)
+        self._looking_rate = RateLimit(LOOKING_RATE)
+        self._looking = Looking()
         self._admission = Admission(services.settings.connection_rate)
         self.server = SocketServer(
             on_join=self.join,
@@ -63,7 +70,7 @@ class Sockets:
             failure=failures.acknowledgement,
             origin_allowed=self._origin_allowed,
             redis_url=services.settings.redis_url,
-            shared=("escribiendo",),
+            shared=("escribiendo", "mirando"),
         )
         self.server.eio.admit = self._admit_transport
         self._live = LiveSockets(self.server, services.nodes)
@@ -71,6 +78,7 @@ class Sockets:
             ("mensaje_privado", self.send_message),
             ("leido", self.mark_read),
             ("escribiendo", self.typing),
+            ("mirando", self.look),
             ("sincronizar", self.catch_up),
         ):
             self.server.on_event(name, handler)
@@ -83,6 +91,7 @@ class Sockets:
         if cluster is not None:
             cluster.channel = await self._services.channel()
             cluster.on_news = self._services.feed.look
+            cluster.on_shared = self._heard
             self._services.feed.on_own = cluster.tell_news
             cluster.start()
 
@@ -186,6 +195,9 @@ class Sockets:
     # How it ends
 
     async def leave(self, sid: str, reason: str) -> None:
+        live = self._live.get(sid)
+        if live is not None and self._looking.of(live.connection) is not None:
+            self._show_look(live, None)
         self._live.withdraw(sid, reason)
 
     async def drain(self, seconds: float) -> None:
@@ -288,6 +300,35 @@ class Sockets:
         emission = delivery.typing(live.person, recipient, message.conversation)
         (room,) = emission.rooms
         self.server.broadcast(emission.event, emission.payload, room, except_sid=live.sid)
+        if live.person.is_admin and recipient is not None and not recipient.is_admin:
+            self._show_look(live, message.conversation, writes=True)
+
+    async def look(self, sid: str, payload: Any) -> Answer:
+        """Tells the other admins at what one looks; it is answered who looks at what else."""
+        live = self._speaker(sid)
+        conversation = wire.looking_at(payload)
+        if not live.person.is_admin:
+            raise Refused("no_autorizado")
+        await self._slow_down(live)
+        if self._looking_rate.take(sid):
+            self._show_look(live, conversation)
+        others = self._looking.all(time.monotonic())
+        return {
+            "ok": True,
+            "mirando": [one.wire() for one in others if one.page != live.connection],
+        }
+
+    def _show_look(self, live: Live, conversation: str | None, *, writes: bool = False) -> None:
+        person = live.person
+        look = Look(live.connection, person.user, person.name, conversation, writes)
+        self._looking.note(look, time.monotonic())
+        self.server.broadcast("mirando", look.wire(), ADMINS, except_sid=live.sid)
+
+    def _heard(self, event: str, payload: Mapping[str, Any]) -> None:
+        """What another process shared."""
+        if event == "mirando":
+            fields = ("pagina", "user", "name", "conversacion")
+            self._looking.note(Look(*(payload[field] for field in fields)), time.monotonic())
 
     async def catch_up(self, sid: str, payload: Any) -> Answer:
         live = self._speaker(sid)

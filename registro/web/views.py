@@ -100,8 +100,8 @@ class Chat(View):
 class Inbox(View):
     """The desk's list, and one thread of it (`row`), if one is open. `queue` is which part of the
     inbox is listed, `counts` what other filters would list, `labels` those to choose from; `admins`
-    are names by user name; `snoozes` ends of snoozes to choose from: the words, the field's value.
-    """
+    are names by user name; `snoozes` ends of snoozes to choose from: the words, the field's value;
+    `told` what became of what was just done to several conversations."""
 
     template: ClassVar[str] = "inbox.html"
     queue: Queue
@@ -116,6 +116,7 @@ class Inbox(View):
     ways: Ways
     data: Mapping[str, Any]
     unknown: str | None
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,15 @@ class Problem(View):
     kind: str
     reference: str
     retry: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(View):
+    """Why a form did nothing: `code` is the contract's, `back` the page that it stands on."""
+
+    template: ClassVar[str] = "refusal.html"
+    code: str
+    back: str
 
 
 async def respond(

@@ -59,6 +59,12 @@ def typing_to(payload: object) -> str:
     return _recipient(_object(payload))
 
 
+def looking_at(payload: object) -> str | None:
+    """The conversation that somebody looks at; None for none."""
+    value = _object(payload).get("conversacion")
+    return None if value is None else _uuid(value, "conversacion").lower()
+
+
 def catch_up(payload: object) -> CatchUp:
     fields = _object(payload)
     seen = fields.get("vistos")

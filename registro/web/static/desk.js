@@ -44,7 +44,7 @@ function reverse(what, fields, before) {
 
 /** Tells what became of something, for some seconds; `undo` is offered with it.
  * @param {string} words @param {(() => void) | null} undo */
-function tell(words, undo) {
+export function tell(words, undo) {
   const toast = $("toast");
   toast.replaceChildren(words);
   if (undo) {

@@ -1,6 +1,8 @@
 // The page of an admin: the list of conversations, and the thread that is open.
+import { actOnSeveral } from "./bulk.js";
 import { closeMenus, openDesk, showAction, STATUSES } from "./desk.js";
 import { element, initials, tone } from "./lines.js";
+import { shareLooks } from "./looking.js";
 import { count, say } from "./texts.js";
 import { data, openThread, startClient } from "./thread.js";
 import * as times from "./times.js";
@@ -49,6 +51,7 @@ function drawn({ list, thread }) {
   if (thread) {
     open?.close();
     open = page.row && openRow(page.row);
+    look();
     if (open) client.follow(open.row.conversacion, Math.max(open.lines.last, open.lines.whole ? 0 : open.row.seq));
   }
   if (!list) return;
@@ -78,6 +81,14 @@ const waiting = new Set();
 const rowOf = (user) => rows.querySelector(`.row[data-user="${CSS.escape(user)}"]`);
 const inUse = () => rows.matches(":hover") || rows.contains(document.activeElement);
 
+/** The box that selects a row. @param {Record<string, any>} row */
+function pickOf(row) {
+  const box = element("input");
+  Object.assign(box, { type: "checkbox", name: "conversacion", value: row.conversacion, autocomplete: "off" });
+  box.setAttribute("form", "bulk");
+  return element("label", "pick", "", box, element("span", "hidden", say("Select {name}", { name: row.name })));
+}
+
 /** @param {Record<string, any>} row */
 function emptyRow(row) {
   const avatar = element("span", `avatar ${tone(row.user)}`, initials(row.name), element("span", "dot"));
@@ -86,10 +97,10 @@ function emptyRow(row) {
   const preview = element("span", "preview");
   preview.dir = "auto";
   const pill = element("span", "pill", "", element("span"), element("span", "hidden", " " + say("unread")));
-  const marks = element("span", "marks", "", element("span", "unsent"), pill);
+  const marks = element("span", "marks", "", element("span", "lookers"), element("span", "unsent"), pill);
   const link = element("a", "", "", avatar, name, element("time", "ago"), preview, marks, element("span", "tags"));
   link.href = address(row.user);
-  const item = element("li", "row", "", link);
+  const item = element("li", "row", "", pickOf(row), link);
   item.dataset.user = row.user;
   return item;
 }
@@ -257,6 +268,11 @@ client.on("connection", async (detail) => {
     }
   }
   before = true;
+});
+actOnSeveral(showRow);
+const look = shareLooks(client, page, {
+  open: () => open?.row.conversacion ?? null,
+  rowOf: (conversation) => rows.querySelector(`.pick input[value="${CSS.escape(conversation)}"]`)?.closest(".row") ?? null,
 });
 const go = takeLinks({ drawn, mark: (hash) => Boolean(open?.history.mark(hash)) });
 if (page.row) open = openRow(page.row);

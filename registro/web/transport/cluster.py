@@ -37,12 +37,13 @@ class Cluster(RedisManager):
     """`shared` are the events that other processes may send to sockets here: whoever can write to
     Redis cannot put on screens what is not in the log. `on_news` is called when another process has
     appended to the log, and whenever the connection to Redis is new, because words may have been
-    missed."""
+    missed; `on_shared` with each shared event that comes from another process."""
 
     def __init__(self, url: str, shared: Collection[str]) -> None:
         super().__init__(url, channel="registro")
         self._shared = frozenset(shared)
         self.on_news: Callable[[], None] = lambda: None
+        self.on_shared: Callable[[str, Mapping[str, Any]], None] = lambda event, payload: None
         self._outgoing: deque[Mapping[str, Any]] = deque(maxlen=MAX_OUTGOING)
         self._wake = asyncio.Event()
         self._news_waits = False
@@ -81,6 +82,7 @@ class Cluster(RedisManager):
             await super()._handle_emit(message)
         elif message["event"] in self._shared:
             (payload,) = message["data"]
+            self.on_shared(message["event"], payload)
             self.server.deliver(message["event"], payload, (message["room"],))
 
     def _redis(self) -> Redis:
