@@ -20,6 +20,8 @@ from registro.events.types import (
     ConversationRead,
     ConversationStatusChanged,
     ConversationUnread,
+    DeskViewRemoved,
+    DeskViewSaved,
     MessageSent,
     NoteWritten,
     Role,
@@ -37,6 +39,9 @@ MAX_LABEL = 30
 
 MAX_LABELS = 20
 """Labels of one conversation."""
+
+MAX_VIEW_NAME = 40
+"""Code points in the name of a saved view."""
 
 MAX_SNOOZE = 366 * 86_400 * 1_000_000
 """Microseconds that a conversation may be snoozed for: a year."""
@@ -292,3 +297,42 @@ def mark_unread(
     if seq > work.desk_mark:
         return None
     return ConversationUnread(conversation=work.id, seq=seq, by=admin.id)
+
+
+class SavedView(NamedTuple):
+    """A list of the inbox with a name; `owner` is an admin's id."""
+
+    id: str
+    owner: str
+    name: str
+    address: str
+    shared: bool
+
+
+def save_view(
+    admin: Person, view: SavedView | None, name: str, address: str, shared: bool
+) -> DeskViewSaved | None:
+    """A new view (`view` None), or another name for one that is there; None when it has it.
+
+    Raises Refused: `no_autorizado` for who is no admin and for somebody else's own view,
+    `datos_invalidos`.
+    """
+    _may_change(admin, view)
+    if not is_user_name(name) or len(name) > MAX_VIEW_NAME:
+        raise Refused("datos_invalidos")
+    if view is not None and (view.name, view.address, view.shared) == (name, address, shared):
+        return None
+    owner = admin.id if view is None else view.owner
+    return DeskViewSaved(owner=owner, name=name, address=address, shared=shared, by=admin.id)
+
+
+def remove_view(admin: Person, view: SavedView) -> DeskViewRemoved:
+    """Raises Refused as `save_view` does."""
+    _may_change(admin, view)
+    return DeskViewRemoved(by=admin.id)
+
+
+def _may_change(admin: Person, view: SavedView | None) -> None:
+    """Whoever owns a view may, and with a shared one every admin."""
+    if not admin.is_admin or (view is not None and not view.shared and view.owner != admin.id):
+        raise Refused("no_autorizado")

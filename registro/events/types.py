@@ -334,6 +334,32 @@ class NoteWritten(Event, frozen=True):
         return msgspec.structs.replace(self, text="")
 
 
+# Stream view/<id>: a list of the inbox that an admin gave a name
+
+
+class DeskViewSaved(Event, frozen=True):
+    """The view has this name and leads to the list `address` (the query of an address of the
+    inbox) from now on. It is `owner`'s alone, or `shared` with all admins."""
+
+    type: ClassVar[str] = "desk:view:saved"
+    owner: str
+    name: str
+    address: str
+    by: str
+    shared: bool = False
+
+    def redacted(self) -> Event:
+        return msgspec.structs.replace(self, name="", address="")
+
+
+class DeskViewRemoved(Event, frozen=True):
+    type: ClassVar[str] = "desk:view:removed"
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
 # Stream verification/<id>
 
 

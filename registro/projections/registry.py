@@ -15,6 +15,7 @@ from registro.projections import (
     sessions,
     subjects,
     users,
+    views,
 )
 from registro.projections.projection import Projection
 
@@ -27,6 +28,7 @@ INLINE: tuple[Projection, ...] = (
     messages.PROJECTION,
     actions.PROJECTION,
     subjects.PROJECTION,
+    views.PROJECTION,
 )
 """Folded in the transaction that appends: what was acknowledged is on the next page."""
 

@@ -25,6 +25,8 @@ from registro.events.types import (
     ConversationRead,
     ConversationStatusChanged,
     ConversationUnread,
+    DeskViewRemoved,
+    DeskViewSaved,
     Event,
     LogErased,
     MessageSent,
@@ -102,6 +104,8 @@ NAMES: Mapping[str, Callable[[Recorded, Any], set[str]]] = {
     ConversationLabelAdded.type: lambda row, event: {event.by},
     ConversationLabelRemoved.type: lambda row, event: {event.by},
     NoteWritten.type: lambda row, event: {event.by},
+    DeskViewSaved.type: lambda row, event: {event.by, event.owner},
+    DeskViewRemoved.type: lambda row, event: {event.by},
     LogErased.type: lambda row, event: {event.by, event.user or event.by},
 }
 """Event type → the ids of the people and sessions that an event of it concerns."""

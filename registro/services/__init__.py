@@ -26,6 +26,7 @@ from registro.services.checkpoints import Checkpoints
 from registro.services.denials import Denials
 from registro.services.desk import Desk, Snoozes
 from registro.services.directory import Directory
+from registro.services.dossier import Dossiers
 from registro.services.erasure import Erasures
 from registro.services.evidence import Evidence
 from registro.services.feed import Feed
@@ -34,6 +35,7 @@ from registro.services.inbox import Inbox
 from registro.services.links import PasswordLinks
 from registro.services.nodes import Nodes
 from registro.services.people import People
+from registro.services.saved_views import SavedViews
 from registro.services.search import Search
 from registro.services.sessions import Sessions
 
@@ -74,6 +76,8 @@ class Services:
         self.desk = Desk(self.writer, self.readers, self.directory)
         self.snoozes = Snoozes(self.writer, self.readers)
         self.inbox = Inbox(self.readers, self.directory)
+        self.dossiers = Dossiers(self.readers)
+        self.views = SavedViews(self.writer, self.readers)
         self.people = People(self.readers)
         self.search = Search(self.readers, self.directory)
         self.audit = Audit(self.readers)

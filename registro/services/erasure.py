@@ -188,11 +188,13 @@ async def _streams_of(connection: Connection, user_id: str) -> list[str]:
     connections = await connection.fetch_all(
         "SELECT id FROM connections WHERE user_id = :id", id=user_id
     )
+    views = await connection.fetch_all("SELECT id FROM desk_views WHERE owner_id = :id", id=user_id)
     desk = ids.desk_conversation(user_id)
     return [
         f"user/{user_id}",
         f"conversation/{desk}",
         f"desk/{desk}",
         *(f"connection/{row[0]}" for row in connections),
+        *(f"view/{row[0]}" for row in views),
         *(ids.session_stream(user_id, row[0]) for row in keys),
     ]

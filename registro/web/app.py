@@ -32,6 +32,7 @@ from registro.web import (
     preferences,
     problems,
     replay,
+    saved_views,
     search,
     security,
     several,
@@ -67,6 +68,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         api,
         desk,
         several,
+        saved_views,
         health,
     ):
         part.add_to(app)

@@ -32,6 +32,11 @@ def N_(text: str) -> str:  # noqa: N802 - the customary name
     return text
 
 
+def NC_(context: str, text: str) -> str:  # noqa: N802 - the customary name
+    """The same for a text that other languages say differently in this context."""
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Language:
     """One language. `scripts` are the texts of the browser's scripts that differ from English: a
@@ -40,6 +45,7 @@ class Language:
     code: str
     gettext: Callable[[str], str]
     ngettext: Callable[[str, str, int], str]
+    pgettext: Callable[[str, str], str]
     scripts: Mapping[str, str | list[str]]
 
     def say(self, text: str, **values: object) -> str:
@@ -54,7 +60,8 @@ def language(code: str) -> Language:
     path = LOCALE / code / "LC_MESSAGES" / "messages.po"
     catalogue = read(path) if path.is_file() else Catalog(code)
     translations = _compile(catalogue)
-    return Language(code, translations.gettext, translations.ngettext, _script_texts(catalogue))
+    gets = translations.gettext, translations.ngettext, translations.pgettext
+    return Language(code, *gets, _script_texts(catalogue))
 
 
 def load() -> None:

@@ -24,6 +24,7 @@ from registro.events.types import (
     ConversationRead,
     ConversationStatusChanged,
     ConversationUnread,
+    DeskViewSaved,
     Event,
     LogErased,
     LoginsFailed,
@@ -65,6 +66,8 @@ TITLES: Mapping[str, str] = {
     "conversation:label:added": N_("Label added"),
     "conversation:label:removed": N_("Label removed"),
     "conversation:note:written": N_("Private note"),
+    "desk:view:saved": N_("View saved"),
+    "desk:view:removed": N_("View removed"),
     "log:verified": N_("Log verified"),
     "log:erased": N_("Erased"),
 }
@@ -77,6 +80,7 @@ KINDS: Mapping[str, str] = {
     "connection": N_("Connections"),
     "user": N_("Accounts"),
     "security": N_("Security"),
+    "desk": N_("What the desk has set up"),
     "log": N_("Verifications and erasures"),
 }
 """Beginnings of type names that make sense together."""
@@ -357,6 +361,12 @@ def _erased(narrator: Narrator, event: LogErased) -> str:
     return " · ".join(filter(None, (payloads, event.reason)))
 
 
+def _view(narrator: Narrator, event: DeskViewSaved) -> str:
+    _ = narrator.language.say
+    whose = _("for all admins") if event.shared else _("for oneself")
+    return f"{event.name} · {whose}"
+
+
 _WORDS: Mapping[type[Event], Callable[[Narrator, Any], str]] = {
     UserRegistered: _registered,
     UserRoleChanged: _role_changed,
@@ -372,6 +382,7 @@ _WORDS: Mapping[type[Event], Callable[[Narrator, Any], str]] = {
     ConversationLabelAdded: _label,
     ConversationLabelRemoved: _label,
     NoteWritten: _message,
+    DeskViewSaved: _view,
     LoginsFailed: _failed,
     AccessDenied: _denied,
     LogVerified: _verified,

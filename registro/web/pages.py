@@ -82,6 +82,9 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         data=_data(who, None, {}) | listed,
         unknown=con,
         told=_told(request),
+        views=await queues.saved(
+            services.inbox, await services.views.of(who.person), queue, who.person
+        ),
     )
     if not who.known:
         return replace(inbox, rows=[], more=None, unknown=None)
@@ -106,6 +109,8 @@ async def _inbox(request: Request, who: Visitor) -> Inbox:
         ways=thread.ways(part, lambda **where: queue.address(con=person.user, **where)),
         data=_data(who, row, {}, {**admins, **part.names}) | listed,
         unknown=None,
+        dossier=await services.dossiers.of(person.id, row),
+        side=request.cookies.get(SIDE_COOKIE) != "cerrado",
     )
 
 
@@ -135,6 +140,9 @@ def _snoozes(clock: Clock, language: Language) -> list[tuple[str, str]]:
         (language.say("Monday at 9"), f"{clock.field(clock.now + (7 - today) * day)[:10]}T09:00"),
     ]
 
+
+SIDE_COOKIE = "lado"
+"""Whether the panel beside a thread is folded (`cerrado`); `static/side.js` sets it."""
 
 AFTER = 20
 """Messages of a thread that are shown after the one that was asked for."""

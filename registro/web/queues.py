@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from sanic import Request
 
-from registro.events.decide import Person, is_label
+from registro.events.decide import Person, SavedView, is_label
 from registro.services.inbox import STATUS_NAMES, Filter, Inbox, Order
+from registro.web.i18n import NC_
 
 ANY = "todas"
 """Of all statuses, or of everybody."""
@@ -80,7 +81,11 @@ def read(request: Request, status: str) -> Queue:
 
     Raises ValueError for words that are none of an address of ours.
     """
-    args = request.args
+    return parse(request.args, status)
+
+
+def parse(args: Mapping[str, Any], status: str = STATUS_NAMES["open"]) -> Queue:
+    """The same of the fields of an address."""
     label = args.get("etiqueta") or None  # forms send empty fields, too
     queue = Queue(
         status=args.get("estado", status),
@@ -99,6 +104,15 @@ def read(request: Request, status: str) -> Queue:
     return queue
 
 
+STATUS_TITLES: Mapping[str, str] = {
+    "abierta": NC_("conversations", "Open"),
+    "pendiente": NC_("conversations", "Pending"),
+    "resuelta": NC_("conversations", "Resolved"),
+    "pospuesta": NC_("conversations", "Snoozed"),
+    ANY: NC_("conversations", "All"),
+}
+"""What the lists are called: of many conversations, where a badge is about one."""
+
 STATUS_ORDER = (*_STATUSES, ANY)
 """Statuses in the order in which they are offered."""
 
@@ -116,3 +130,32 @@ async def counts(inbox: Inbox, queue: Queue, me: Person) -> dict[str, dict[str, 
     for (field, name, _), number in zip(choices, found, strict=True):
         counted.setdefault(field, {})[name] = number
     return counted
+
+
+VIEWS_COUNTED = 10
+"""Saved views of which it is counted how many conversations they list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A saved view in the page: `count` how many conversations it lists (None: not counted),
+    `current` whether it is the list that is shown."""
+
+    view: SavedView
+    queue: Queue
+    count: int | None
+    current: bool
+
+
+async def saved(
+    inbox: Inbox, views: Sequence[SavedView], queue: Queue, me: Person
+) -> Sequence[Shown]:
+    """Saved views as they stand above the list `queue`."""
+    lists = [parse(dict(parse_qsl(view.address))) for view in views]
+    filters = [one.filter(me) for one in lists[:VIEWS_COUNTED]]
+    counts: list[int | None] = [*(await inbox.counts(filters) if filters else ())]
+    counts += [None] * (len(views) - len(counts))
+    return [
+        Shown(view, one, number, one == queue)
+        for view, one, number in zip(views, lists, counts, strict=True)
+    ]

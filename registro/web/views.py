@@ -24,14 +24,15 @@ from registro.errors import Unavailable
 from registro.events.decide import Person
 from registro.events.record import rfc3339
 from registro.services import Services
+from registro.services.dossier import Dossier
 from registro.services.inbox import COUNTED, STATUS_NAMES, Row
 from registro.services.people import Counts
 from registro.services.preferences import Preferences
 from registro.web import assets, cookies, i18n, paths, times
 from registro.web.i18n import N_
-from registro.web.narration import STATUSES
+from registro.web.narration import STATUSES, program
 from registro.web.openapi import Documented
-from registro.web.queues import ANY, STATUS_ORDER, Queue
+from registro.web.queues import ANY, STATUS_ORDER, STATUS_TITLES, Queue, Shown
 from registro.web.thread import Done, Line, Ways
 from registro.web.typing import App
 
@@ -101,7 +102,9 @@ class Inbox(View):
     """The desk's list, and one thread of it (`row`), if one is open. `queue` is which part of the
     inbox is listed, `counts` what other filters would list, `labels` those to choose from; `admins`
     are names by user name; `snoozes` ends of snoozes to choose from: the words, the field's value;
-    `told` what became of what was just done to several conversations."""
+    `told` what became of what was just done to several conversations;
+    `views` are the saved ones; `dossier` is what is known of the user besides, and `side` whether
+    that is unfolded."""
 
     template: ClassVar[str] = "inbox.html"
     queue: Queue
@@ -117,6 +120,9 @@ class Inbox(View):
     data: Mapping[str, Any]
     unknown: str | None
     told: str = ""
+    views: Sequence[Shown] = ()
+    dossier: Dossier | None = None
+    side: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,7 @@ async def respond(
         "lang": language.code,
         "_": language.say,
         "ngettext": language.count,
+        "pgettext": language.pgettext,
         "texts": _texts(language.code),
         "clock": times.clock(request),
         "zone": zone.key,
@@ -261,4 +268,6 @@ def add_to(app: App) -> None:
         status_titles=_STATUS_TITLES,
         status_names=STATUS_NAMES,
         status_order=STATUS_ORDER,
+        program=program,
+        list_titles=STATUS_TITLES,
     )

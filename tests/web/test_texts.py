@@ -17,7 +17,14 @@ METHODS = [
     ("**/templates/**.html", "jinja2"),
     ("**/static/*.js", "javascript"),
 ]
-KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2), "say": None, "count": (1, 2)}
+KEYWORDS = {
+    "_": None,
+    "N_": None,
+    "NC_": ((1, "c"), 2),
+    "ngettext": (1, 2),
+    "say": None,
+    "count": (1, 2),
+}
 
 Text = str | tuple[str, ...]
 

@@ -3,6 +3,7 @@ import { actOnSeveral } from "./bulk.js";
 import { closeMenus, openDesk, showAction, STATUSES } from "./desk.js";
 import { element, initials, tone } from "./lines.js";
 import { shareLooks } from "./looking.js";
+import { rememberSide } from "./side.js";
 import { count, say } from "./texts.js";
 import { data, openThread, startClient } from "./thread.js";
 import * as times from "./times.js";
@@ -49,6 +50,7 @@ function drawn({ list, thread }) {
   Object.assign(page.names, names);
   Object.assign(page, fresh);
   if (thread) {
+    rememberSide();
     open?.close();
     open = page.row && openRow(page.row);
     look();
@@ -242,11 +244,11 @@ for (const type of ["pointerleave", "focusout"]) {
 client.on("presence", (detail) => {
   const item = rowOf(detail.user);
   if (item) showPresence(item, detail.conectado);
+  const when = times.full(new Date(detail.desde));
   const shown = $("presence");
-  if (shown?.dataset.user === detail.user) {
-    const when = times.full(new Date(detail.desde));
-    shown.textContent = detail.conectado ? say("connected") : say("last seen {when}", { when });
-  }
+  if (shown?.dataset.user === detail.user) shown.textContent = detail.conectado ? say("connected") : say("last seen {when}", { when });
+  const beside = document.querySelector(`[data-presence="${CSS.escape(detail.user)}"]`);
+  if (beside) beside.textContent = detail.conectado ? say("connected since {when}", { when }) : say("last seen {when}", { when });
 });
 
 /** What changed while we were away is in the first page of the list. */
@@ -276,6 +278,7 @@ const look = shareLooks(client, page, {
 });
 const go = takeLinks({ drawn, mark: (hash) => Boolean(open?.history.mark(hash)) });
 if (page.row) open = openRow(page.row);
+rememberSide();
 for (const item of rows.children) showUnsent(item);
 showUnsentElsewhere();
 setInterval(() => {

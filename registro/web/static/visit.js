@@ -72,7 +72,7 @@ export function takeLinks({ drawn, mark }) {
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const before = { href: focused?.getAttribute("href"), open: $("data").dataset.user };
     document.title = next.title;
-    for (const id of list ? ["filters", "rows", "list-end", "views"] : ["filters"]) take(id, next);
+    for (const id of list ? ["filters", "views", "rows", "list-end"] : ["filters", "views"]) take(id, next);
     for (const id of ["data", "list-title"]) $(id).replaceWith(document.adoptNode(next.getElementById(id) ?? $(id)));
     document.querySelector(".languages")?.replaceWith(next.querySelector(".languages") ?? "");
     if (thread) for (const id of ["thread", "side"]) replace(id, next);
