@@ -194,7 +194,10 @@ export class History {
   #anchor() {
     const { log } = this.lines;
     const top = log.getBoundingClientRect().top;
-    const seen = this.#stored.find((line) => line.getBoundingClientRect().bottom > top);
+    const stored = this.#stored;
+    // The first line may lose its head when others come before it: the next one is what stays.
+    const first = stored.findIndex((line) => line.getBoundingClientRect().bottom > top);
+    const seen = stored[first + 1] ?? stored[first];
     const was = seen?.getBoundingClientRect().top ?? 0;
     return () => {
       if (seen?.isConnected) log.scrollTop += seen.getBoundingClientRect().top - was;
