@@ -110,7 +110,7 @@ async def _pairs(connection: Connection, user_id: str) -> Sequence[Record]:
     """Conversations that are no user's with the desk; somebody is on either side of them."""
     arm = (
         "SELECT * FROM (SELECT id, {other} AS other, last_seq, last_at FROM conversations"
-        " WHERE {side} = :id AND kind = 'pair' ORDER BY last_at DESC LIMIT :limit) AS {side}_arm"
+        " WHERE {side} = :id AND kind = 'pair' ORDER BY last_at DESC LIMIT :limit) AS arm_{side}"
     )
     arms = f"{arm.format(side='user_id', other='peer_id')} UNION ALL " + arm.format(
         side="peer_id", other="user_id"

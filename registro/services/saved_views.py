@@ -28,8 +28,8 @@ class SavedViews:
     async def of(self, admin: Person) -> Sequence[SavedView]:
         """An admin's own views and the shared ones, by name."""
         arm = "SELECT * FROM ({} LIMIT :limit) AS {}"
-        own = arm.format(f"{_COLUMNS} WHERE shared = 0 AND owner_id = :owner", "own")
-        shared = arm.format(f"{_COLUMNS} WHERE shared = 1", "every")
+        own = arm.format(f"{_COLUMNS} WHERE shared = 0 AND owner_id = :owner", "arm_own")
+        shared = arm.format(f"{_COLUMNS} WHERE shared = 1", "arm_every")
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(
                 f"{own} UNION ALL {shared}", owner=admin.id, limit=LISTED

@@ -4,7 +4,6 @@ looks at them; several at once; saved views."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -57,7 +56,7 @@ def texts(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def long_thread(desk: Desk, browser) -> Iterator[int]:  # type: ignore[no-untyped-def]
+def long_thread(desk: Desk, browser) -> int:  # type: ignore[no-untyped-def]
     """Its last seq: what the user says is numbered, and the first 450 are read."""
     user, admin = browser.new_context().new_page(), browser.new_context().new_page()
     desk.sign_in(user, LONG)
@@ -76,7 +75,7 @@ def long_thread(desk: Desk, browser) -> Iterator[int]:  # type: ignore[no-untype
     )
     admin.context.close()
     user.context.close()
-    yield last
+    return last
 
 
 def test_conversations_open_in_place_and_back_leads_where_one_was(

@@ -20,6 +20,8 @@ from registro.events.types import (
     ConversationSnoozeEnded,
     ConversationStatusChanged,
     ConversationUnread,
+    DeskViewRemoved,
+    DeskViewSaved,
     Event,
     Imported,
     MessageSent,
@@ -117,6 +119,18 @@ def _desk() -> st.SearchStrategy[tuple[str, Event]]:
     return st.one_of(*map(st.sampled_from, kinds.values()))
 
 
+def _view() -> st.SearchStrategy[tuple[str, Event]]:
+    saved = [
+        DeskViewSaved(owner, name, "de=mias", by, shared)
+        for owner in ADMINS
+        for by in ADMINS
+        for name in ("mías", "tuyas")
+        for shared in (False, True)
+    ]
+    streams = st.sampled_from([f"view/{UUID(int=n, version=4)}" for n in (200, 201)])
+    return st.tuples(streams, st.sampled_from([*saved, *map(DeskViewRemoved, ADMINS)]))
+
+
 def _connection() -> st.SearchStrategy[tuple[str, Event]]:
     def build(number: int, person: str, opened: bool) -> tuple[str, Event]:
         stream = f"connection/{UUID(int=number, version=4)}"
@@ -158,7 +172,15 @@ def _account() -> st.SearchStrategy[tuple[str, Event]]:
 def histories(max_size: int = 40) -> st.SearchStrategy[History]:
     """Everybody registers; then anything that can happen once or often happens in any order."""
     steps = st.one_of(
-        _message(), _message(), _read(), _desk(), _desk(), _connection(), _session(), _account()
+        _message(),
+        _message(),
+        _read(),
+        _desk(),
+        _desk(),
+        _connection(),
+        _session(),
+        _account(),
+        _view(),
     )
     return st.lists(steps, max_size=max_size).map(lambda rest: registrations() + _possible(rest))
 
