@@ -76,7 +76,7 @@ class Services:
         self.desk = Desk(self.writer, self.readers, self.directory)
         self.snoozes = Snoozes(self.writer, self.readers)
         self.inbox = Inbox(self.readers, self.directory)
-        self.dossiers = Dossiers(self.readers)
+        self.dossiers = Dossiers(self.readers, self.directory)
         self.views = SavedViews(self.writer, self.readers)
         self.people = People(self.readers)
         self.search = Search(self.readers, self.directory)

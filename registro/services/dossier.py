@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from registro.db.connection import Connection, Pool
 from registro.db.dialect import Row as Record
 from registro.events.types import ConversationAssigned
+from registro.services.directory import Directory
 from registro.services.inbox import Row
 
 SOCKETS = 5
@@ -60,10 +61,11 @@ class Dossier:
 
 
 class Dossiers:
-    """Queries. Each takes four statements."""
+    """Queries. Each takes four statements, and one for names that are not known yet."""
 
-    def __init__(self, readers: Pool) -> None:
+    def __init__(self, readers: Pool, directory: Directory) -> None:
         self._readers = readers
+        self._directory = directory
 
     async def of(self, user_id: str, row: Row) -> Dossier:
         """The person whose row of the inbox this is."""
@@ -84,10 +86,9 @@ class Dossiers:
             )
             pairs = await _pairs(connection, user_id)
             assigned = await connection.fetch_one(
-                "SELECT t.name, b.name, a.at FROM conversation_actions a"
-                " LEFT JOIN users t ON t.id = a.value LEFT JOIN users b ON b.id = a.by_id"
-                " WHERE a.conversation = :conversation AND a.type = :type"
-                " ORDER BY a.position DESC LIMIT 1",
+                "SELECT value, by_id, at FROM conversation_actions"
+                " WHERE conversation = :conversation AND type = :type"
+                " ORDER BY position DESC LIMIT 1",
                 conversation=row.conversation,
                 type=ConversationAssigned.type,
             )
@@ -100,10 +101,13 @@ class Dossiers:
             first_at,
             [Socket(*record) for record in sockets],
             [Pair(*record) for record in pairs],
-            None
-            if assigned is None
-            else Assignment(assigned[0] or "", assigned[1] or "", assigned[2]),
+            None if assigned is None else await self._assignment(*assigned),
         )
+
+    async def _assignment(self, to: str, by: str, at: int) -> Assignment:
+        people = await self._directory.by_ids({to, by} - {""})
+        names = {id_: person.name for id_, person in people.items()}
+        return Assignment(names.get(to, ""), names.get(by, ""), at)
 
 
 async def _pairs(connection: Connection, user_id: str) -> Sequence[Record]:
