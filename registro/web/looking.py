@@ -35,6 +35,15 @@ class Look(NamedTuple):
         }
 
 
+def read(payload: object) -> Look | None:
+    """The reverse of `Look.wire`; None for what is none."""
+    fields = payload if isinstance(payload, dict) else {}
+    page, user, name, at = (fields.get(key) for key in ("pagina", "user", "name", "conversacion"))
+    if not (isinstance(page, str) and isinstance(user, str) and isinstance(name, str)):
+        return None
+    return Look(page, user, name, at) if at is None or isinstance(at, str) else None
+
+
 class Looking:
     """Everybody who looks."""
 

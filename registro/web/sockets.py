@@ -23,7 +23,7 @@ from registro.events.decide import DESK_NAME, Person
 from registro.events.record import Recorded, rfc3339
 from registro.services import Services
 from registro.services.chat import Sending
-from registro.web import delivery, failures, tokens, wire
+from registro.web import delivery, failures, looking, tokens, wire
 from registro.web.broadcast import Broadcast
 from registro.web.delivery import ADMINS
 from registro.web.limits import Admission, RateLimit
@@ -324,11 +324,11 @@ class Sockets:
         self._looking.note(look, time.monotonic())
         self.server.broadcast("mirando", look.wire(), ADMINS, except_sid=live.sid)
 
-    def _heard(self, event: str, payload: Mapping[str, Any]) -> None:
-        """What another process shared."""
-        if event == "mirando":
-            fields = ("pagina", "user", "name", "conversacion")
-            self._looking.note(Look(*(payload[field] for field in fields)), time.monotonic())
+    def _heard(self, event: str, payload: object) -> None:
+        """What another process shared, or whoever else can write to Redis."""
+        look = looking.read(payload) if event == "mirando" else None
+        if look is not None:
+            self._looking.note(look, time.monotonic())
 
     async def catch_up(self, sid: str, payload: Any) -> Answer:
         live = self._speaker(sid)

@@ -281,6 +281,20 @@ def test_what_somebody_else_writes_to_redis_shows_no_message_and_ends_no_session
     world.close()
 
 
+def test_admins_of_other_processes_see_who_looks(fleet, redis, node):
+    here, there = (World(server, node, "websocket") for server in fleet.servers[:2])
+    ana, leo = here.admin(), there.admin()
+    conversation = "00000000-0000-4000-8000-00000000000a"
+    ana.call("mirando", {"conversacion": conversation})
+    look = leo.next("mirando")
+    assert (look["user"], look["conversacion"]) == (ana.user, conversation)
+    late = there.admin()
+    assert look in late.call("mirando", {"conversacion": None})["mirando"]
+    here.close()
+    assert leo.next("mirando") == look | {"conversacion": None}
+    there.close()
+
+
 def command(redis: RedisServer, *words: str) -> str:
     host, port = urlsplit(redis.url).netloc.split(":")
     return subprocess.run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registro.web.looking import KEPT, MOST, Look, Looking
+from registro.web.looking import KEPT, MOST, Look, Looking, read
 
 
 def look(page: str, conversation: str | None = "c") -> Look:
@@ -33,3 +33,16 @@ def test_no_more_than_so_many_pages_are_remembered() -> None:
         looking.note(look(str(number)), 0)
     assert len(looking.all(0)) == MOST
     assert looking.of("4") is None
+
+
+def test_words_of_other_processes_are_read_and_nothing_else() -> None:
+    assert read(look("1").wire()) == look("1")
+    assert read(look("1", None).wire()) == look("1", None)
+    for wrong in (
+        None,
+        [],
+        {},
+        look("1").wire() | {"user": 5},
+        look("1").wire() | {"conversacion": 5},
+    ):
+        assert read(wrong) is None

@@ -3,6 +3,11 @@
 
 const NARROW = matchMedia("(max-width: 75rem)");
 
+NARROW.addEventListener("change", () => {
+  const side = /** @type {HTMLDetailsElement | null} */ (document.getElementById("side"));
+  if (side && NARROW.matches) side.open = false;
+});
+
 /** Brings the panel of the open thread to life. */
 export function rememberSide() {
   const side = /** @type {HTMLDetailsElement | null} */ (document.getElementById("side"));
