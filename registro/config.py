@@ -147,6 +147,27 @@ SETTINGS: Final = (
         "3600",
         "Seconds between checkpoints; none is written while the log has not grown.",
     ),
+    Setting(
+        "REGISTRO_REQUEST_SECONDS",
+        "30",
+        "Seconds in which a request has to be there; what brings 4 KiB a second gets longer.",
+    ),
+    Setting(
+        "REGISTRO_MAX_CONNECTIONS",
+        "0",
+        "Connections that a process has at once; further ones are closed. "
+        "`0`: as many as the system lets it open files for, less 100.",
+    ),
+    Setting(
+        "REGISTRO_ADDRESS_CONNECTIONS",
+        "0",
+        "Sockets that one address (of IPv6: one /64) has at once in a process. `0`: no limit.",
+    ),
+    Setting(
+        "REGISTRO_USER_CONNECTIONS",
+        "200",
+        "Sockets that one user has at once in a process. `0`: no limit.",
+    ),
 )
 
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
@@ -180,6 +201,10 @@ class Settings:
     checkpoint_key: Path | None
     checkpoint_to: Path | None
     checkpoint_seconds: float
+    request_seconds: float
+    max_connections: int
+    address_connections: int
+    user_connections: int
     notices: tuple[str, ...]
 
     @property
@@ -228,6 +253,10 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
         checkpoint_key=reader.path("REGISTRO_CHECKPOINT_KEY"),
         checkpoint_to=reader.path("REGISTRO_CHECKPOINT_TO"),
         checkpoint_seconds=reader.number("REGISTRO_CHECKPOINT_SECONDS", 1),
+        request_seconds=reader.number("REGISTRO_REQUEST_SECONDS", 1),
+        max_connections=reader.whole("REGISTRO_MAX_CONNECTIONS", 0, 10_000_000),
+        address_connections=reader.whole("REGISTRO_ADDRESS_CONNECTIONS", 0, 10_000_000),
+        user_connections=reader.whole("REGISTRO_USER_CONNECTIONS", 0, 10_000_000),
         notices=_weak_secret_notices(jwt_secret, previous),
     )
     if reader.problems:

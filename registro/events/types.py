@@ -165,7 +165,8 @@ class LoginsFailed(Event, frozen=True):
 
 class AccessDenied(Event, frozen=True):
     """Requests from `since` to `until` without a valid token (`unauthenticated`, 401), with one of
-    too little right (`forbidden`, 403), and from other sites' pages (`forged`, 403)."""
+    too little right (`forbidden`, 403), and from other sites' pages (`forged`, 403); `sockets` that
+    were refused, and what was above a limit (`limited`): messages, sockets, registrations."""
 
     type: ClassVar[str] = "security:access:denied"
     since: str
@@ -173,6 +174,8 @@ class AccessDenied(Event, frozen=True):
     unauthenticated: int
     forbidden: int
     forged: int
+    sockets: int = 0
+    limited: int = 0
 
 
 # Stream connection/<id>: one socket from its opening to its end

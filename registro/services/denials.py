@@ -21,7 +21,9 @@ INTERVAL = 60
 
 _ADDRESSES = 100_000
 
-Kind = Literal["failed", "throttled", "unauthenticated", "forbidden", "forged"]
+Kind = Literal[
+    "failed", "throttled", "unauthenticated", "forbidden", "forged", "sockets", "limited"
+]
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class _Counts:
     unauthenticated: int = 0
     forbidden: int = 0
     forged: int = 0
+    sockets: int = 0
+    limited: int = 0
     addresses: set[str] = field(default_factory=set)
 
 
@@ -96,13 +100,16 @@ def _drafts(stream: str, counts: _Counts) -> list[Draft]:
             addresses=len(counts.addresses),
         )
         drafts.append(draft(stream, logins))
-    if counts.unauthenticated or counts.forbidden or counts.forged:
+    refused = (counts.unauthenticated, counts.forbidden, counts.forged, counts.sockets)
+    if any(refused) or counts.limited:
         denied = AccessDenied(
             since=since,
             until=until,
             unauthenticated=counts.unauthenticated,
             forbidden=counts.forbidden,
             forged=counts.forged,
+            sockets=counts.sockets,
+            limited=counts.limited,
         )
         drafts.append(draft(stream, denied))
     return drafts

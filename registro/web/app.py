@@ -31,6 +31,7 @@ from registro.web import (
     people,
     preferences,
     problems,
+    protocol,
     replay,
     saved_views,
     search,
@@ -128,7 +129,8 @@ def _new(settings: Settings, name: str) -> App:
     app = Sanic(name, configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=MAX_FRAME + 65_536,
-        REQUEST_TIMEOUT=30,
+        REQUEST_TIMEOUT=settings.request_seconds,
+        REQUEST_MAX_HEADER_SIZE=protocol.MAX_HEADERS,
         # A long poll is answered within ping interval and timeout, 45 s.
         RESPONSE_TIMEOUT=60,
         KEEP_ALIVE_TIMEOUT=60,
@@ -151,6 +153,7 @@ def _new(settings: Settings, name: str) -> App:
     app.ctx.settings = settings
     app.ctx.services = Services(settings)
     app.ctx.sockets = app.ctx.replay = None
+    app.ctx.connection_limit = protocol.connection_limit(settings.max_connections)
     return app
 
 
@@ -194,7 +197,13 @@ def work(settings: Settings, listener: socket.socket) -> None:
 
 
 def _serve(app: App, listener: socket.socket) -> None:
-    app.run(sock=listener, single_process=True, motd=False, access_log=False)
+    app.run(
+        sock=listener,
+        protocol=protocol.Protocol,
+        single_process=True,
+        motd=False,
+        access_log=False,
+    )
 
 
 def run_replay(settings: Settings, shown: Replay, listener: socket.socket) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ class Live:
     person: Person
     session: str
     expires: float
+    address: str = ""
     connection: str = field(default_factory=lambda: str(uuid4()))
     opened: float = field(default_factory=time.monotonic)
     recorded: bool = False
@@ -41,6 +42,7 @@ class LiveSockets:
         self._by_sid: dict[str, Live] = {}
         self._by_user: defaultdict[str, set[Live]] = defaultdict(set)
         self._by_connection: dict[str, Live] = {}
+        self._by_address: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._by_sid)
@@ -54,8 +56,13 @@ class LiveSockets:
     def of_user(self, user_id: str) -> list[Live]:
         return list(self._by_user.get(user_id, ()))
 
+    def count_at(self, address: str) -> int:
+        """How many come from an address."""
+        return self._by_address[address]
+
     def add(self, live: Live) -> None:
         self._by_sid[live.sid] = live
+        self._by_address[live.address] += 1
         self._by_user[live.person.id].add(live)
         self._by_connection[live.connection] = live
 
@@ -65,6 +72,9 @@ class LiveSockets:
         if live is None:
             return
         del self._by_connection[live.connection]
+        self._by_address[live.address] -= 1
+        if not self._by_address[live.address]:
+            del self._by_address[live.address]
         mates = self._by_user[live.person.id]
         mates.discard(live)
         if not mates:

@@ -96,6 +96,7 @@ async def register(request: Request) -> HTTPResponse:
     address = throttle.address_of(request)
     wait = math.ceil(limit.wait(address))
     if wait:
+        services.denials.count("limited")
         view = Register(user, name, {"": "throttled"}, wait)
         return await views.respond(request, view, 429, headers={"Retry-After": str(wait)})
     problems = {

@@ -340,12 +340,21 @@ def _failed(narrator: Narrator, event: LoginsFailed) -> str:
 
 
 def _denied(narrator: Narrator, event: AccessDenied) -> str:
-    return narrator.language.say(
+    say = narrator.language.say
+    text = say(
         "{strangers} without a login, {forbidden} without the right, {forged} from other sites",
         strangers=event.unauthenticated,
         forbidden=event.forbidden,
         forged=event.forged,
     )
+    if not event.sockets and not event.limited:
+        return text
+    more = say(
+        "{sockets} connections refused, {limited} above a limit",
+        sockets=event.sockets,
+        limited=event.limited,
+    )
+    return f"{text}, {more}"
 
 
 def _verified(narrator: Narrator, event: LogVerified) -> str:

@@ -23,7 +23,7 @@ from registro.events.decide import DESK_NAME, Person
 from registro.events.record import Recorded, rfc3339
 from registro.services import Services
 from registro.services.chat import Sending
-from registro.web import delivery, failures, looking, tokens, wire
+from registro.web import delivery, failures, looking, throttle, tokens, wire
 from registro.web.broadcast import Broadcast
 from registro.web.delivery import ADMINS
 from registro.web.limits import Admission, RateLimit
@@ -108,6 +108,7 @@ class Sockets:
             tokens.check_user(auth, claims)
             await self._admit(sid, claims, request)
         except TokenError as error:
+            self._services.denials.count("sockets")
             raise Refusal(str(error)) from None
         except (Unavailable, asyncio.CancelledError):
             # Cancelled because the client hung up: python-socketio would take that for consent.
@@ -122,7 +123,8 @@ class Sockets:
         if self.draining:
             raise Unavailable("the server is stopping")
         person = await self._person(claims)
-        live = Live(sid, person, claims.key, claims.expires)
+        live = Live(sid, person, claims.key, claims.expires, throttle.address_of(request))
+        self._check_room(live)
         # Known before the check: a revocation is either seen by the check or finds the socket.
         self._live.add(live)
         current = await self._services.directory.by_id(person.id)
@@ -149,6 +151,16 @@ class Sockets:
         await self._enter_rooms(live)
         self._live.schedule_expiry(live)
 
+    def _check_room(self, live: Live) -> None:
+        """Raises Unavailable when this user or address has as many sockets as it may."""
+        of_user = self._settings.user_connections
+        at_address = self._settings.address_connections
+        full = of_user and len(self._live.of_user(live.person.id)) >= of_user
+        full = full or (at_address and self._live.count_at(live.address) >= at_address)
+        if full:
+            self._services.denials.count("limited")
+            raise Unavailable("this user or address has as many sockets as it may")
+
     async def _person(self, claims: tokens.Claims) -> Person:
         """Who a valid token speaks for; somebody new is registered."""
         for _ in range(2):
@@ -174,8 +186,14 @@ class Sockets:
 
     def _origin_allowed(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
         """Our own origin, or a configured one. Before us TLS may end: host and port alone count."""
-        if origin is None or origin in self._settings.allowed_origins:
-            return origin is not None
+        if origin is None:
+            return False
+        if origin in self._settings.allowed_origins or self._is_own(origin, environ):
+            return True
+        self._services.denials.count("forged")
+        return False
+
+    def _is_own(self, origin: str, environ: Mapping[str, Any]) -> bool:
         host = environ.get("HTTP_HOST", "")
         if self._settings.trusted_proxies:
             host = environ.get("HTTP_X_FORWARDED_HOST", host).split(",")[0].strip()
@@ -247,6 +265,7 @@ class Sockets:
         if turn.pause:
             await asyncio.sleep(turn.pause)
         if not turn.allowed:
+            self._services.denials.count("limited")
             raise Refused("limite_superado")
         sending = await self._services.chat.send(
             live.person, command.para, command.mensaje, command.id, command.visto, sid

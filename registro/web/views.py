@@ -17,7 +17,7 @@ import orjson
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from sanic import HTTPResponse, Request
-from sanic_ext import render
+from sanic.response import html
 
 from registro import __version__
 from registro.errors import Unavailable
@@ -184,9 +184,9 @@ async def respond(
         "replay": request.app.ctx.replay and request.app.ctx.replay.shown,
         "registration": request.app.ctx.settings.registration,
     }
-    response = await render(
-        view.template, status, dict(headers or {}), app=request.app, context=context
-    )
+    # Not sanic-ext's `render`: of a request that cannot be parsed it does not know.
+    template = request.app.ext.environment.get_template(view.template)
+    response = html(template.render(context), status, dict(headers or {}))
     if fresh and me is not None:
         cookies.set_preferences(request, response, me.id, preferences)
     return response
