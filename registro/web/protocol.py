@@ -13,8 +13,9 @@ import resource
 import time
 from typing import Any, cast
 
-from sanic.exceptions import RequestTimeout
+from sanic.exceptions import BadRequest, RequestTimeout
 from sanic.http.constants import Stage
+from sanic.http.http1 import Http
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,21 @@ def connection_limit(wanted: int) -> int:
     return min(wanted, possible) if wanted else possible
 
 
+class Requests(Http):
+    """The requests of one connection. Sanic's cannot answer one whose address cannot be parsed."""
+
+    def create_empty_request(self) -> None:
+        try:
+            super().create_empty_request()
+        except BadRequest:
+            self.url = None
+            super().create_empty_request()
+
+
 class Protocol(WebSocketProtocol):
     """A connection of Sanic's; the application's `ctx.connection_limit` is the most there are."""
+
+    HTTP_CLASS = Requests
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if len(self.connections) >= self.app.ctx.connection_limit:
