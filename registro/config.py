@@ -26,6 +26,8 @@ from registro.errors import SettingsError
 PRODUCTION: Final = "production"
 DEVELOPMENT: Final = "development"
 MIN_SECRET_BYTES: Final = 32
+MIN_SECRET_VARIETY: Final = 8
+"""Different characters; a random secret of that length has three times as many."""
 SECRET_FILE_ON_MYSQL: Final = Path(".registro-secret")
 PREFIX: Final = "REGISTRO_"
 HIDDEN: Final = "***"
@@ -232,6 +234,8 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
     env = reader.choice("REGISTRO_ENV", DEVELOPMENT, PRODUCTION)
     jwt_secret = _read_secret(reader, env)
     previous = _read_previous_secrets(reader)
+    if env == PRODUCTION:
+        _check_production(reader, previous)
     settings = Settings(
         env=env,
         host=reader.host("HOST"),
@@ -257,7 +261,7 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
         max_connections=reader.whole("REGISTRO_MAX_CONNECTIONS", 0, 10_000_000),
         address_connections=reader.whole("REGISTRO_ADDRESS_CONNECTIONS", 0, 10_000_000),
         user_connections=reader.whole("REGISTRO_USER_CONNECTIONS", 0, 10_000_000),
-        notices=_weak_secret_notices(jwt_secret, previous),
+        notices=_weak_secret_notices(jwt_secret, previous) + _production_notices(reader, env),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -398,6 +402,45 @@ def _is_text(value: object) -> bool:
 
 def _is_strong(secret: str) -> bool:
     return len(secret.encode("utf-8", "replace")) >= MIN_SECRET_BYTES
+
+
+def _check_production(reader: _Reader, previous: tuple[str, ...]) -> None:
+    """Notes what is good enough to try Registro with, and unsafe in the world."""
+    if not all(map(_is_strong, previous)):
+        expected = f"at least {MIN_SECRET_BYTES} bytes for each in production"
+        reader.problem("REGISTRO_JWT_SECRETS_PREVIOUS", expected)
+    if reader.is_set("REGISTRO_FIXTURES") and reader.text("REGISTRO_FIXTURES") == "on":
+        reader.problem("REGISTRO_FIXTURES", "off in production: its people share a password")
+    origins = reader.text("REGISTRO_ALLOWED_ORIGINS").lower()
+    if any(one.startswith("http://") for one in re.split(r"[,\s]+", origins)):
+        reader.problem("REGISTRO_ALLOWED_ORIGINS", "https:// alone in production")
+
+
+def _production_notices(reader: _Reader, env: str) -> tuple[str, ...]:
+    """What may be right in production, and is wrong more often."""
+    if env != PRODUCTION:
+        return ()
+    notices = []
+    if len(set(reader.text("JWT_SECRET"))) < MIN_SECRET_VARIETY:
+        notices.append("JWT_SECRET repeats few characters and may be guessed: take a random one.")
+    notices += [
+        f"{name}=0: one client can take all there is."
+        for name in ("REGISTRO_MESSAGE_RATE", "REGISTRO_CONNECTION_RATE")
+        if re.fullmatch(r"0+(\.0+)?", reader.text(name))
+    ]
+    if reader.text("REGISTRO_TRUSTED_PROXIES") == "0" and not _is_loopback(reader.text("HOST")):
+        notices.append(
+            f"HOST={reader.text('HOST')} without REGISTRO_TRUSTED_PROXIES: browsers send cookies "
+            "over https:// alone, and behind a proxy everybody counts as one address."
+        )
+    return tuple(notices)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _weak_secret_notices(secret: str, previous: tuple[str, ...]) -> tuple[str, ...]:

@@ -145,9 +145,42 @@ def test_production_refuses_a_missing_or_short_secret(secret):
 
 
 def test_production_counts_bytes():
-    settings = load(REGISTRO_ENV="production", JWT_SECRET="ñ" * 16)
+    settings = load(REGISTRO_ENV="production", JWT_SECRET="ñandúesö" * 3)
     assert settings.production
     assert settings.notices == ()
+
+
+def test_production_tells_everything_that_is_unsafe_at_once():
+    found = problems(
+        REGISTRO_ENV="production",
+        JWT_SECRET="short",
+        REGISTRO_JWT_SECRETS_PREVIOUS='["short, too"]',
+        REGISTRO_FIXTURES="on",
+        REGISTRO_ALLOWED_ORIGINS="https://a.example, http://b.example",
+    )
+    assert [one.partition("=")[0] for one in found] == [
+        "JWT_SECRET",
+        "REGISTRO_JWT_SECRETS_PREVIOUS",
+        "REGISTRO_FIXTURES",
+        "REGISTRO_ALLOWED_ORIGINS",
+    ]
+    assert "short" not in "".join(found)
+
+
+def test_production_notices_what_is_wrong_more_often_than_right():
+    settings = load(
+        REGISTRO_ENV="production",
+        JWT_SECRET="ab" * 20,
+        REGISTRO_MESSAGE_RATE="0",
+        REGISTRO_CONNECTION_RATE="0.0",
+        HOST="0.0.0.0",
+    )
+    assert [notice.partition(" ")[0] for notice in settings.notices] == [
+        "JWT_SECRET",
+        "REGISTRO_MESSAGE_RATE=0:",
+        "REGISTRO_CONNECTION_RATE=0:",
+        "HOST=0.0.0.0",
+    ]
 
 
 def test_a_secret_is_taken_as_it_stands():
