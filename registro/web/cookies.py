@@ -17,27 +17,25 @@ def _secure(request: Request) -> bool:
 
 
 def set_token(request: Request, response: HTTPResponse, token: tokens.Token) -> None:
-    response.add_cookie(
-        tokens.COOKIE,
-        token.text,
-        path="/",
-        max_age=tokens.LIFETIME,
-        httponly=True,
-        samesite="Lax",
-        secure=_secure(request),
-    )
+    _keep_token(request, response, token.text, tokens.LIFETIME)
 
 
 def clear_token(request: Request, response: HTTPResponse) -> None:
-    response.add_cookie(
-        tokens.COOKIE,
-        "",
-        path="/",
-        max_age=0,
-        httponly=True,
-        samesite="Lax",
-        secure=_secure(request),
-    )
+    _keep_token(request, response, "", 0)
+
+
+def _keep_token(request: Request, response: HTTPResponse, text: str, seconds: int) -> None:
+    names = (tokens.COOKIE, tokens.HOST_COOKIE) if _secure(request) else (tokens.COOKIE,)
+    for name in names:
+        response.add_cookie(
+            name,
+            text,
+            path="/",
+            max_age=seconds,
+            httponly=True,
+            samesite="Lax",
+            secure=_secure(request),
+        )
 
 
 def set_language(request: Request, response: HTTPResponse, code: str) -> None:
