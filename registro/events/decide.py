@@ -97,6 +97,40 @@ def is_user_name(value: object) -> bool:
     )
 
 
+def is_plain_name(user: str) -> bool:
+    """Whether a user's name is what it looks like: nothing invisible or that turns the direction of
+    text, composed (NFC), and not mistaken for the desk's. Asked of names that are chosen here; what
+    a token says is compared exactly."""
+    return (
+        unicodedata.is_normalized("NFC", user)
+        and not any(unicodedata.category(character) in _UNSEEN for character in user)
+        and (user == DESK_NAME or _looks(user) != DESK_NAME)
+    )
+
+
+def is_plain_text(text: str) -> bool:
+    """Whether a name to show has nothing that turns the direction of the text around it."""
+    return not any(character in _TURNING for character in text)
+
+
+def _looks(user: str) -> str:
+    """A name as it is read: without case, accents and punctuation, in Latin letters."""
+    plain = unicodedata.normalize("NFKD", user.casefold())
+    letters = plain.translate(_LOOKALIKES)
+    return "".join(one for one in letters if unicodedata.category(one)[0] in "LN")
+
+
+_UNSEEN = frozenset({"Cf", "Zl", "Zp", "Co", "Cn"})
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Letters of other scripts that are taken for those of the desk's name, and digits. Chosen from
+# Unicode's confusables (UTS 39).
+_LOOKALIKES = str.maketrans(
+    {"а": "a", "α": "a", "ɑ": "a", "@": "a", "4": "a", "ԁ": "d", "ɗ": "d", "Ꮷ": "d", "м": "m",
+     "ｍ": "m", "ⅿ": "m", "ⅾ": "d", "ⅰ": "i", "і": "i", "ι": "i", "ı": "i", "ӏ": "i", "1": "i",
+     "l": "i", "|": "i", "!": "i", "ո": "n", "п": "n", "η": "n"}
+)  # fmt: skip
+
+
 def check_text(text: str) -> None:
     """Raises Refused unless `text` can be a message."""
     if not is_text(text):

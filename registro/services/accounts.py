@@ -19,7 +19,14 @@ from registro.db.connection import DatabaseConnection, Pool
 from registro.db.migrations import CREDENTIAL
 from registro.errors import Refused, Rejected, Unavailable
 from registro.events import types
-from registro.events.decide import DESK_NAME, Person, is_text, is_user_name
+from registro.events.decide import (
+    DESK_NAME,
+    Person,
+    is_plain_name,
+    is_plain_text,
+    is_text,
+    is_user_name,
+)
 from registro.events.store import draft
 from registro.events.writer import LogWriter
 from registro.services import passwords
@@ -31,6 +38,9 @@ _T = TypeVar("_T")
 
 MAX_WAITING = 40
 """Passwords that may wait to be hashed or checked; each takes some 50 ms of one core."""
+
+_CHOSEN = frozenset({"form", "invitation"})
+"""Where names are chosen on our own pages; what tokens say is taken as it is."""
 
 
 class Accounts:
@@ -74,6 +84,10 @@ class Accounts:
         if not is_user_name(user) or (role == "user" and user == DESK_NAME):
             raise Refused("datos_invalidos", field="user")
         if not is_text(name) or not 1 <= len(name.strip()) <= 200:
+            raise Refused("datos_invalidos", field="name")
+        if origin in _CHOSEN and not is_plain_name(user):
+            raise Refused("datos_invalidos", field="user")
+        if origin in _CHOSEN and not is_plain_text(name):
             raise Refused("datos_invalidos", field="name")
         hashed = None if password is None else await self.hash(password, user, name)
         if await self._directory.by_user(user) is not None:

@@ -62,6 +62,24 @@ def test_names_that_cannot_be_are_refused(site: Site, user: str) -> None:
     assert register(site.client(), user=user).status_code in (400, 409)
 
 
+@pytest.mark.parametrize(
+    "user",
+    ["\u0430dmin", "Admin", "ADMIN", "\u1d43dmin", "adm\u0456n", "ad-min", "4dm1n", "adm\u0131n",
+     "admin\u200b", "\u202enimda", "e\u0301va", "ev\u00ada"],
+)  # fmt: skip
+def test_names_that_are_not_what_they_look_like_are_not_given(site: Site, user: str) -> None:
+    assert register(site.client(), user=user).status_code == 400
+
+
+@pytest.mark.parametrize("user", ["administrador", "dimna", "Дмитрий", "éva", "李雷", "o'neil"])
+def test_names_of_all_scripts_are_given(site: Site, user: str) -> None:
+    assert register(site.client(), user=user).status_code == 303
+
+
+def test_a_shown_name_turns_no_text_around(site: Site) -> None:
+    assert register(site.client(), name="Eva \u202eavE").status_code == 400
+
+
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
