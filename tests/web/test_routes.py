@@ -28,6 +28,7 @@ EXAMPLES = {
     "/socket.io": "/socket.io/?EIO=4&transport=polling",
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+UNKNOWN = ("TRACE", "CONNECT", "PROPFIND", "MAKE-COFFEE")
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -51,9 +52,10 @@ def test_every_kind_of_route_is_there() -> None:
 @pytest.mark.parametrize(
     "path", [*sorted({example(path) for path, _, _ in ROUTES}), "/no/such/page"]
 )
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PROPFIND"])
 def test_every_answer_carries_the_security_headers(site: Site, path: str, method: str) -> None:
     answer = site.client().request(method, path)
+    assert answer.status_code < 500
     missing = {name for name in security.HEADERS if name.lower() not in answer.headers}
     assert missing == set()
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -71,6 +73,23 @@ def test_every_answer_carries_the_security_headers(site: Site, path: str, method
 )
 def test_methods_that_a_route_has_not_are_refused(site: Site, path: str, method: str) -> None:
     assert site.client().request(method, path).status_code == 405
+
+
+@pytest.mark.parametrize("method", UNKNOWN)
+def test_methods_that_nobody_knows_are_refused_everywhere(site: Site, method: str) -> None:
+    client = site.as_(ADMIN, "admin")
+    for path in sorted({example(p) for p, _, d in ROUTES if d.kind != "socket"}):
+        answer = client.request(method, path)
+        assert answer.status_code in (400, 403, 405), path
+        assert "TRACE /" not in answer.text  # what came in is not sent back
+
+
+def test_options_says_what_there_is_and_gives_nothing_to_other_sites(site: Site) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    for path in sorted({example(p) for p, _, d in ROUTES if d.kind != "socket"}):
+        answer = site.as_(ADMIN, "admin").options(path, headers=headers)
+        assert answer.status_code in (200, 204, 405), path
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
 def restricted(kind: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -122,6 +141,52 @@ def test_other_sites_pages_cannot_change_anything(
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("path", "roles"),
+    [
+        (example(path), declared.roles)
+        for path, methods, declared in ROUTES
+        if declared.roles and "POST" in methods
+    ],
+)
+def test_what_changes_something_is_for_its_roles_alone(
+    site: Site, path: str, roles: tuple[str, ...]
+) -> None:
+    stranger = site.client().post(path, data={"id": NOWHERE})
+    assert stranger.status_code in (303, 401)
+    assert stranger.headers.get("location", "/login").startswith("/login")
+    if "user" not in roles:
+        assert site.as_(USER).post(path, data={"id": NOWHERE}).status_code == 403
+
+
+WORDS_OF_PROGRAMS = ("Traceback", "Error(", "Exception", "sanic", "sqlite", "site-packages", ".py")
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_errors_say_nothing_about_the_program(site: Site, accept: str) -> None:
+    client = site.as_(ADMIN, "admin")
+    asked = [
+        ("GET", "/no/such/page", b""), ("DELETE", "/admin", b""), ("POST", "/auth", b"\xff"),
+        ("GET", "/admin/registro?antes=x", b""), ("GET", "/api/mensajes", b""),
+        ("GET", "/admin/registro/99999999", b""), ("POST", "/auth", b"x" * 70_000),
+        ("GET", "/socket.io/?EIO=9", b""), ("POST", "/socket.io/?EIO=4&transport=polling", b"x"),
+    ]  # fmt: skip
+    for method, path, body in asked:
+        answer = client.request(method, path, content=body, headers={"Accept": accept})
+        assert 400 <= answer.status_code < 500, path
+        assert [word for word in WORDS_OF_PROGRAMS if word in answer.text] == [], path
+        assert "server" not in answer.headers
+
+
+def test_a_host_that_somebody_made_up_gets_into_no_page(site: Site) -> None:
+    for name in ("Host", "X-Forwarded-Host", "Forwarded"):
+        value = "host=evil.example" if name == "Forwarded" else "evil.example"
+        client = site.client(**{name: value})
+        for path in ("/", "/login", "/soporte", "/logout", "/no/such/page", "/api-docs"):
+            answer = client.get(path)
+            assert "evil.example" not in answer.text + str(answer.headers), path
+
+
 def test_logging_out_takes_one_of_our_own_pages(site: Site) -> None:
     client = site.logged_in(USER)
     elsewhere = client.get("/logout", headers={"Sec-Fetch-Site": "cross-site"})
@@ -156,5 +221,9 @@ def test_static_files_are_kept_for_ever_under_their_hash_only(site: Site) -> Non
     assert client.get("/static/x/../../app.py").status_code == 404
 
 
-def test_pages_are_not_kept_by_browsers_and_proxies(site: Site) -> None:
-    assert site.as_(ADMIN, "admin").get("/soporte").headers["cache-control"] == "no-store"
+@pytest.mark.parametrize(
+    "path", sorted({example(p) for p, m, d in ROUTES if d.kind in ("page", "api") and "GET" in m})
+)
+def test_pages_are_not_kept_by_browsers_and_proxies(site: Site, path: str) -> None:
+    client = site.client() if path == "/logout" else site.as_(ADMIN, "admin")
+    assert client.get(path).headers["cache-control"] == "no-store"
