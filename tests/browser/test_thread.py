@@ -163,8 +163,9 @@ def test_drafts_answers_on_their_way_and_news_stay_with_their_threads(
 
 
 def test_an_answer_is_held_back_after_opening_in_place_too(
-    new_context: NewContext, desk: Desk
+    new_context: NewContext, desk: Desk, troubles: Troubles
 ) -> None:
+    troubles.expected = ["ERR_INTERNET_DISCONNECTED"]
     ana = inbox(new_context, desk, "ana")
     open_row(ana, "jtucker", "Jordan Tucker")
     ana.context.set_offline(True)
@@ -308,6 +309,7 @@ def test_the_panel_beside_a_thread_folds_and_stays_so(new_context: NewContext, d
     ana = inbox(new_context, desk, "ana", "?con=carmen.vidal")
     flor = new_context().new_page()
     desk.sign_in(flor, "flor.ba")
+    expect(flor.locator("#connection")).to_have_text("")
     open_row(ana, "flor.ba", "Florencia Acosta")
     expect(ana.locator(".about")).to_contain_text("conectado desde")
     expect(ana.locator(".about")).to_contain_text("Chrome")
