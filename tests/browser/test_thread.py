@@ -285,6 +285,34 @@ def test_several_conversations_are_resolved_at_once_and_that_is_undone(
     expect(marcos.locator(".row")).to_have_count(all_)
 
 
+MANY = """async (tokens) => {
+  for (const token of tokens) {
+    const socket = io({ forceNew: true, auth: { token } });
+    await socket.emitWithAck("mensaje_privado", { para: "admin", mensaje: "hola" });
+    socket.disconnect();
+  }
+}"""
+
+
+def test_the_list_goes_on_in_place_and_keeps_what_is_selected(
+    new_context: NewContext, desk: Desk
+) -> None:
+    user = new_context().new_page()
+    desk.sign_in(user, "rosa.quispe")
+    user.evaluate(MANY, [desk.server.token(f"muchos-{number}") for number in range(30)])
+    ana = inbox(new_context, desk, "ana")
+    expect(ana.locator(".row")).to_have_count(50)
+    ana.locator(".row .pick input").first.click()
+    ana.click("#more")
+    expect(ana.locator("#list-end")).to_have_text("No hay más.")
+    users = ana.locator(".row").evaluate_all("rows => rows.map((row) => row.dataset.user)")
+    assert len(users) == len(set(users)) > 55
+    expect(ana.locator("#chosen")).to_have_text("1 seleccionada")
+    open_row(ana, "xoan", "Xoán Varela")
+    assert ana.locator(".row").count() == len(users)
+    assert not was_loaded_anew(ana)
+
+
 def test_a_saved_view_is_a_link_for_whom_it_is_saved(new_context: NewContext, desk: Desk) -> None:
     ana = inbox(new_context, desk, "ana", "?no_leidas=1&orden=espera")
     name = f"urgente {uuid4().hex[:6]}"

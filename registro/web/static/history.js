@@ -134,9 +134,9 @@ export class History {
     const page = await readPage($("newest").href, this.signal);
     if (this.signal.aborted) return;
     if (!page) return location.assign($("newest").href);
+    this.#hush();
     this.lines.list.replaceChildren();
-    this.#take("older", page);
-    this.#take("newer", page);
+    for (const end of ["older", "newer"]) this.#take(end, page);
     this.lines.list.append(...linesOf(page));
     this.#settle();
   }
@@ -157,6 +157,7 @@ export class History {
   #add(end, page) {
     const { list } = this.lines;
     const anchor = this.#anchor();
+    this.#hush();
     this.#take(end, page);
     if (end === "older") {
       const first = list.firstElementChild;
@@ -170,6 +171,12 @@ export class History {
     this.#drop(end === "older" ? "newer" : "older");
     anchor();
     this.#settle();
+  }
+
+  /** What is read of the record is not read out as if it were new. */
+  #hush() {
+    this.lines.log.setAttribute("aria-live", "off");
+    setTimeout(() => this.lines.log.setAttribute("aria-live", "polite"), 500);
   }
 
   /** The link at an end is that of another page. @param {string} end @param {Document} page */
