@@ -316,6 +316,19 @@ test("a conversation that an admin does not follow is told as it comes, and aske
   assert.equal(server.said("sincronizar").length, 2);
 });
 
+test("a conversation that is opened is followed from what its page shows, and let go in time", async (t) => {
+  const { client, server, socket, texts: shown } = open(t, { me: "ana", seen: {} });
+  await until(() => server.said("sincronizar").length === 1);
+  for (const mensaje of ["1", "2", "3"]) server.store({ mensaje });
+  client.follow("c", 1);
+  await until(() => shown().length === 2);
+  socket.tell("mensaje_recibido", server.store({ mensaje: "4" }));
+  assert.deepEqual(shown(), ["2", "3", "4"]);
+  for (let n = 0; n < 100; n++) client.follow(`other ${n}`, 0);
+  assert.equal(Object.keys(client.seen).length, 100);
+  assert.equal(client.seen.c, undefined);
+});
+
 test("before a restart the server says how long to stay away", async (t) => {
   const { socket, of } = open(t);
   await until(() => socket.connected);
