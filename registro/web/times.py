@@ -60,25 +60,30 @@ class Clock:
         return f"{self._local(at):%H:%M:%S}"
 
     def day(self, at: int) -> str:
-        """Today, yesterday, or a date in words."""
-        day = self._local(at).date()
+        """Today, yesterday, or a date in words: a heading."""
         _ = self._language.say
+        return self._day(at, _("Today"), _("Yesterday"))
+
+    def _day(self, at: int, today: str, yesterday: str) -> str:
+        day = self._local(at).date()
         if day == self._today:
-            return _("Today")
+            return today
         if day == self._today - timedelta(days=1):
-            return _("Yesterday")
+            return yesterday
         return _long(day, self._today.year, self._language.code)
 
     def day_key(self, at: int) -> str:
         return self._local(at).date().isoformat()
 
     def full(self, at: int) -> str:
-        """A day and a time."""
-        return f"{self.day(at)}, {self.time(at)}"
+        """A day and a time, within a sentence."""
+        _ = self._language.say
+        return f"{self._day(at, _('today'), _('yesterday'))}, {self.time(at)}"
 
     def exact(self, at: int) -> str:
-        """A day and a time with its seconds."""
-        return f"{self.day(at)}, {self.second(at)}"
+        """A day and a time with its seconds, within a sentence."""
+        _ = self._language.say
+        return f"{self._day(at, _('today'), _('yesterday'))}, {self.second(at)}"
 
     def stamp(self, at: int) -> str:
         """In tables: 14:05:09 of today, 16 Nov 14:05:09, 16/11/25 14:05:09."""

@@ -22,16 +22,19 @@ export const time = (date) => clock.format(date);
 const daysAgo = (date) =>
   Math.round((Date.parse(dayKey(new Date())) - Date.parse(dayKey(date))) / 86_400_000);
 
-/** Today, yesterday, or a date in words. @param {Date} date */
-export function day(date) {
+/** @param {Date} date @param {string} today @param {string} yesterday */
+function dayOf(date, today, yesterday) {
   const ago = daysAgo(date);
-  if (ago === 0) return say("Today");
-  if (ago === 1) return say("Yesterday");
+  if (ago === 0) return today;
+  if (ago === 1) return yesterday;
   return (date.getFullYear() === new Date().getFullYear() ? long : longYear).format(date);
 }
 
-/** A day and a time. @param {Date} date */
-export const full = (date) => `${day(date)}, ${time(date)}`;
+/** Today, yesterday, or a date in words: a heading. @param {Date} date */
+export const day = (date) => dayOf(date, say("Today"), say("Yesterday"));
+
+/** A day and a time, within a sentence. @param {Date} date */
+export const full = (date) => [dayOf(date, say("today"), say("yesterday")), time(date)].join(", ");
 
 /** In a list: now, 5 min, 14:05, yesterday, Mon, 16 Nov. @param {Date} date */
 export function ago(date) {
