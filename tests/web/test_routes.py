@@ -6,6 +6,9 @@ server from starting.
 
 from __future__ import annotations
 
+import csv
+import io
+
 import httpx
 import pytest
 
@@ -227,3 +230,17 @@ def test_static_files_are_kept_for_ever_under_their_hash_only(site: Site) -> Non
 def test_pages_are_not_kept_by_browsers_and_proxies(site: Site, path: str) -> None:
     client = site.client() if path == "/logout" else site.as_(ADMIN, "admin")
     assert client.get(path).headers["cache-control"] == "no-store"
+
+
+def test_no_table_that_is_exported_has_a_formula(site: Site) -> None:
+    """Whichever route answers with CSV; what people are called is in some of them."""
+    added = ("user", "add", "=cmd|'/c calc'!A0", "--name", "@SUM(1+1)")
+    site.server.registro(*added, "--password", "caballo correcto 7")
+    client = site.as_(ADMIN, "admin")
+    for path in sorted({example(p) for p, m, d in ROUTES if d.kind != "socket" and "GET" in m}):
+        answer = client.get(path) if path != "/logout" else site.client().get(path)
+        if answer.headers.get("content-type", "").startswith("text/csv"):
+            cells = [cell for row in csv.reader(io.StringIO(answer.text)) for cell in row]
+            assert [c for c in cells if c.startswith(("=", "+", "@", "\t", "\r"))] == [], path
+        else:
+            assert "\n=cmd|" not in answer.text
