@@ -98,7 +98,9 @@ def httpx_json(value: object) -> bytes:
 
 
 @pytest.mark.parametrize("path", FORMS)
-def test_a_form_with_anything_in_it_is_answered(site: Site, admin: httpx.Client, path: str) -> None:
+def test_a_form_with_anything_in_it_is_answered(
+    site: Site, admin: httpx.Client, rules: settings, path: str
+) -> None:
     clients = (admin, site.as_(USER)) if path.startswith(("/admin", "/api")) else (admin,)
 
     @rules
