@@ -29,6 +29,7 @@ MIN_SECRET_BYTES: Final = 32
 MIN_SECRET_VARIETY: Final = 8
 """Different characters; a random secret of that length has three times as many."""
 SECRET_FILE_ON_MYSQL: Final = Path(".registro-secret")
+MIN_TOKEN_LENGTH: Final = 16
 PREFIX: Final = "REGISTRO_"
 HIDDEN: Final = "***"
 
@@ -170,6 +171,39 @@ SETTINGS: Final = (
         "200",
         "Sockets that one user has at once in a process. `0`: no limit.",
     ),
+    Setting(
+        "REGISTRO_LOG",
+        "auto",
+        "How the server logs: `json` (an object a line), `text` (for people), or `auto`: text on a "
+        "terminal, JSON elsewhere.",
+    ),
+    Setting(
+        "REGISTRO_LOG_LEVEL",
+        "info",
+        "The least that is logged: `debug`, `info`, `warning` or `error`.",
+    ),
+    Setting(
+        "REGISTRO_SLOW_REQUEST_SECONDS",
+        "1",
+        "Seconds after which a request is logged as a warning. `0`: never.",
+    ),
+    Setting(
+        "REGISTRO_METRICS",
+        "off",
+        "Who may read `/metrics`: nobody (`off`), programs on this machine (`loopback`), or who "
+        "has a `token`.",
+    ),
+    Setting(
+        "REGISTRO_METRICS_TOKEN",
+        "",
+        "What Prometheus sends as a bearer token: at least 16 characters.",
+        secret=True,
+    ),
+    Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "The OpenTelemetry collector that traces are sent to, over HTTP.",
+    ),
 )
 
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
@@ -207,6 +241,12 @@ class Settings:
     max_connections: int
     address_connections: int
     user_connections: int
+    log_format: str
+    log_level: str
+    slow_request_seconds: float
+    metrics: str
+    metrics_token: str = field(repr=False)
+    otlp_endpoint: str | None
     notices: tuple[str, ...]
 
     @property
@@ -224,11 +264,14 @@ class Settings:
         return re.sub(r"^(\w+://[^:@/]*):[^/]*@", rf"\1:{HIDDEN}@", self.database_url)
 
 
-def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
+def load(
+    environ: Mapping[str, str], env_file: Path | None, *, make_secret: bool = True
+) -> Settings:
     """The settings in `environ` and, where `environ` is silent, in `env_file`.
 
     An empty value counts as not set, a missing file as empty. In development a missing
-    `JWT_SECRET` is made and kept in a file. Raises SettingsError with all problems.
+    `JWT_SECRET` is made and kept in a file, unless `make_secret` is False: then it is empty.
+    Raises SettingsError with all problems.
     """
     reader = _Reader(environ, env_file)
     env = reader.choice("REGISTRO_ENV", DEVELOPMENT, PRODUCTION)
@@ -261,11 +304,17 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
         max_connections=reader.whole("REGISTRO_MAX_CONNECTIONS", 0, 10_000_000),
         address_connections=reader.whole("REGISTRO_ADDRESS_CONNECTIONS", 0, 10_000_000),
         user_connections=reader.whole("REGISTRO_USER_CONNECTIONS", 0, 10_000_000),
+        log_format=reader.choice("REGISTRO_LOG", "auto", "json", "text"),
+        log_level=reader.choice("REGISTRO_LOG_LEVEL", "info", "debug", "warning", "error"),
+        slow_request_seconds=reader.number("REGISTRO_SLOW_REQUEST_SECONDS", 0),
+        metrics=reader.choice("REGISTRO_METRICS", "off", "loopback", "token"),
+        metrics_token=_read_metrics_token(reader),
+        otlp_endpoint=_read_otlp_endpoint(reader),
         notices=_weak_secret_notices(jwt_secret, previous) + _production_notices(reader, env),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
-    return settings if jwt_secret else _with_kept_secret(settings)
+    return settings if jwt_secret or not make_secret else _with_kept_secret(settings)
 
 
 class _Reader:
@@ -523,6 +572,23 @@ def _read_redis_url(reader: _Reader) -> str | None:
         expected = "redis://HOST:PORT/NUMBER, rediss://… or unix://PATH"
         reader.problem("REDIS_URL", expected, shown=_scheme_only(url))
     return url or None
+
+
+def _read_metrics_token(reader: _Reader) -> str:
+    token = reader.text("REGISTRO_METRICS_TOKEN")
+    wanted = reader.text("REGISTRO_METRICS") == "token"
+    if (token or wanted) and not re.fullmatch(rf"[!-~]{{{MIN_TOKEN_LENGTH},}}", token):
+        expected = f"at least {MIN_TOKEN_LENGTH} ASCII characters without blanks"
+        reader.problem("REGISTRO_METRICS_TOKEN", expected)
+    return token
+
+
+def _read_otlp_endpoint(reader: _Reader) -> str | None:
+    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    url = reader.text(name)
+    if url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
+        reader.problem(name, "http://HOST:PORT or https://HOST:PORT", shown=_scheme_only(url))
+    return url.rstrip("/") or None
 
 
 def _read_origins(reader: _Reader) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import click
 from registro.cli.common import WrongUse, load_settings
 from registro.cli.workers import watch
 from registro.config import Settings
+from registro.errors import SettingsError
 from registro.services import replay as service
 
 SWITCH_SECONDS = 0.0005
@@ -51,11 +52,21 @@ def serve(
     printed that opens the pages once.
     """
     settings = load_settings()
+    _configure_logs(settings)
     first = settings.port if port is None else port
     if replay is not None:
         _serve_replay(settings, replay, host or "127.0.0.1", first)
         return
     sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        _run(settings, host, first, workers, listener)
+    except SettingsError as error:
+        raise WrongUse(str(error)) from None
+
+
+def _run(
+    settings: Settings, host: str | None, first: int, workers: int, listener: int | None
+) -> None:
     if listener is not None:
         app().work(settings, socket.socket(fileno=listener))
     elif workers == 1:
@@ -70,6 +81,10 @@ def serve(
 def app() -> ModuleType:
     """The web server takes a while to import; other commands do without."""
     return importlib.import_module("registro.web.app")
+
+
+def _configure_logs(settings: Settings) -> None:
+    importlib.import_module("registro.web.logs").configure(settings)
 
 
 def _serve_replay(settings: Settings, path: Path, host: str, port: int) -> None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from registro.db.connection import Connection, DatabaseConnection
 from registro.errors import Busy, Outdated, StoreError, Unavailable
 from registro.events import reader, store
+from registro.events.observer import Observer, Refusal
 from registro.events.record import Recorded
 from registro.events.store import Draft, Fold, Memory, Outcome
 
@@ -38,6 +39,7 @@ class _Waiting(NamedTuple):
     origin: object
     future: asyncio.Future[Sequence[Recorded]]
     deadline: float
+    mark: object
 
 
 class LogWriter:
@@ -77,6 +79,8 @@ class LogWriter:
         self._connection: DatabaseConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self.observer = Observer()
+        """Hears of everything; set it before `start`."""
         self.away: str | None = None
         """Why the store takes no work now; None while it does."""
 
@@ -108,20 +112,35 @@ class LogWriter:
         when the queue is full or the store is away.
         """
         if self.away is not None:
-            raise Unavailable(self.away)
+            raise self._refusal("away", self.away)
         if self._stopping or self._task is None:
-            raise Unavailable("the log writer is not running")
+            raise self._refusal("stopped", "the log writer is not running")
         if self._queued_events + len(drafts) > self._limit:
-            raise Unavailable(f"{self._queued_events} events are waiting for the log")
+            raise self._refusal("full", f"{self._queued_events} events are waiting for the log")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Sequence[Recorded]] = loop.create_future()
-        self._queue.append(_Waiting(drafts, origin, future, loop.time() + self._timeout))
+        mark = self.observer.queued(drafts)
+        self._queue.append(_Waiting(drafts, origin, future, loop.time() + self._timeout, mark))
         self._queued_events += len(drafts)
         if origin is not None:
             for one in drafts:
                 self._origins.setdefault(one.id, origin)
         self._wake.set()
         return future
+
+    def _refusal(self, reason: Refusal, text: str) -> Unavailable:
+        self.observer.refused(reason)
+        return Unavailable(text)
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for the next transaction."""
+        return self._queued_events
+
+    @property
+    def full(self) -> bool:
+        """Whether one event more would be refused."""
+        return self._queued_events >= self._limit
 
     def origin(self, event_id: str) -> object:
         """Where an event on its way comes from; None when it is not on its way here."""
@@ -140,8 +159,9 @@ class LogWriter:
                 await self._wake.wait()
                 continue
             batch = self._take()
+            self.observer.began([waiting.mark for waiting in batch])
             try:
-                outcomes = await self._commit(batch)
+                outcomes, seconds = await self._commit(batch)
             except Exception as error:
                 if not isinstance(error, Unavailable):
                     log.exception("the log writer met an error that it does not know")
@@ -149,7 +169,7 @@ class LogWriter:
                 self._fail(batch, error)
                 await self._wait_for_store(error)
             else:
-                self._settle(batch, outcomes)
+                self._settle(batch, outcomes, seconds)
 
     def _take(self) -> list[_Waiting]:
         batch = [self._queue.popleft()]
@@ -160,8 +180,9 @@ class LogWriter:
         self._queued_events -= size
         return batch
 
-    async def _commit(self, batch: Sequence[_Waiting]) -> list[Outcome]:
-        """One transaction, retried until the deadline of the append that has waited longest."""
+    async def _commit(self, batch: Sequence[_Waiting]) -> tuple[list[Outcome], float]:
+        """One transaction, retried until the deadline of the append that has waited longest; with
+        the seconds that the last attempt took."""
         loop = asyncio.get_running_loop()
         # What has waited long in the queue still gets one honest attempt.
         deadline = max(batch[0].deadline, loop.time() + 1)
@@ -182,7 +203,9 @@ class LogWriter:
             try:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._ready()
-                    return await connection.together(append)
+                    began = time.perf_counter()  # uvloop's clock has milliseconds only
+                    outcomes = await connection.together(append)
+                    return outcomes, time.perf_counter() - began
             except TimeoutError:
                 await self._drop_connection()
                 raise Unavailable(f"no answer from the database in {self._timeout:g} s") from None
@@ -194,6 +217,7 @@ class LogWriter:
                 if loop.time() + pause >= deadline:
                     raise
                 log.warning("the log could not be written, trying again: %s", error)
+                self.observer.retried(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.5)
 
@@ -209,7 +233,9 @@ class LogWriter:
             connection.broken = True
             await connection.close()
 
-    def _settle(self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+    def _settle(
+        self, batch: Sequence[_Waiting], outcomes: Sequence[Outcome], seconds: float
+    ) -> None:
         committed = [
             Committed(row, waiting.origin)
             for waiting, outcome in zip(batch, outcomes, strict=True)
@@ -217,11 +243,12 @@ class LogWriter:
             for row in outcome
         ]
         self._forget_origins(batch)
-        if committed:
-            try:
+        try:  # the events are stored: neither their callers nor others may suffer
+            if committed:
                 self._on_commit(committed)
-            except Exception:  # the events are stored: neither their callers nor others may suffer
-                log.exception("telling of what was committed failed")
+            self.observer.committed([waiting.mark for waiting in batch], outcomes, seconds)
+        except Exception:
+            log.exception("telling of what was committed failed")
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if waiting.future.done():  # its caller went away; the event is stored all the same
                 continue
@@ -234,6 +261,7 @@ class LogWriter:
         self.away = str(error)
         waiting_too = [self._queue.popleft() for _ in range(len(self._queue))]
         self._queued_events = 0
+        self.observer.failed([waiting.mark for waiting in (*batch, *waiting_too)], error)
         self._forget_origins((*batch, *waiting_too))
         for waiting in (*batch, *waiting_too):
             if not waiting.future.done():

@@ -14,6 +14,7 @@ from registro.db.connection import DatabaseConnection, Pool
 from registro.db.sql import in_list
 from registro.errors import MigrationError, StoreError
 from registro.events import reader
+from registro.events.observer import Observer
 from registro.events.store import Memory
 from registro.events.writer import Committed, LogWriter
 from registro.projections import generations, registry, runner
@@ -45,9 +46,10 @@ log = logging.getLogger(__name__)
 class Services:
     """Everything that runs in one process, apart from the web server."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
         self.settings = settings
-        self.readers = Pool(settings.database_url)
+        observer = observer or Observer()
+        self.readers = Pool(settings.database_url, on_error=observer.read_failed)
         self.feed = Feed(self.readers, self._origin)
         folding = runner.Folding()
         self.writer = LogWriter(
@@ -59,6 +61,7 @@ class Services:
             limit=settings.queue_limit,
             timeout=settings.store_timeout_seconds,
         )
+        self.writer.observer = observer
         self.directory = Directory(self.readers)
         self.erasures = Erasures(self.writer, self.readers)
         self.accounts = Accounts(

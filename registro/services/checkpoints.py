@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,14 @@ class Checkpoints:
         self._seconds = seconds
         self._last = 0
         self._task: asyncio.Task[None] | None = None
+        self.failures = 0
+        self.succeeded_at: float = 0
+        """When the newest checkpoint was written, or found to be still that of the log, in seconds
+        since 1970; 0 before the first."""
+
+    @property
+    def configured(self) -> bool:
+        return self._key is not None and self._target is not None
 
     async def start(self) -> None:
         """Raises NoteError when a key is set and cannot be used."""
@@ -89,7 +98,9 @@ class Checkpoints:
         while True:
             try:
                 await self._write(signer, target)
+                self.succeeded_at = time.time()
             except RegistroError as error:
+                self.failures += 1
                 log.error("no checkpoint could be written: %s", error)
             await asyncio.sleep(self._seconds)
 

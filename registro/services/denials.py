@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,9 +50,12 @@ class Denials:
         self._counts = _Counts()
         self._unwritten: list[Draft] = []
         self._task: asyncio.Task[None] | None = None
+        self.on_count: Callable[[Kind], None] = lambda kind: None
+        """Called for each one."""
 
     def count(self, kind: Kind, address: str | None = None) -> None:
         """One more. `address` is that of a login; it is counted and not recorded."""
+        self.on_count(kind)
         counts = self._counts
         setattr(counts, kind, getattr(counts, kind) + 1)
         if address is not None and len(counts.addresses) < _ADDRESSES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from sanic import Sanic
 from sanic_ext import Extend
 
 from registro.config import Settings
+from registro.errors import SettingsError
 from registro.services import Services, fixtures, running
 from registro.services.replay import Replay
 from registro.web import (
@@ -27,17 +29,20 @@ from registro.web import (
     health,
     i18n,
     login,
+    metrics,
     pages,
     people,
     preferences,
     problems,
     protocol,
     replay,
+    requests,
     saved_views,
     search,
     security,
     several,
     views,
+    watch,
 )
 from registro.web.sockets import Sockets
 from registro.web.transport import MAX_FRAME
@@ -53,9 +58,12 @@ def create(settings: Settings, name: str = "registro") -> App:
     """The application; it opens the database when the server starts."""
     app = _new(settings, name)
     services: Services = app.ctx.services
-    app.ctx.sockets = sockets = Sockets(services)
+    app.ctx.sockets = sockets = Sockets(services, app.ctx.watch)
     sockets.server.attach(app)
+    if app.ctx.metrics is not None:
+        app.ctx.metrics.bind(services, sockets)
     for part in (
+        requests,
         security,
         views,
         problems,
@@ -71,6 +79,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         several,
         saved_views,
         health,
+        metrics,
     ):
         part.add_to(app)
 
@@ -80,6 +89,8 @@ def create(settings: Settings, name: str = "registro") -> App:
         i18n.load()
         await services.start()
         await sockets.start()
+        if app.ctx.metrics is not None:
+            await app.ctx.metrics.start()
 
     @app.before_server_stop
     async def drain(_: App) -> None:
@@ -88,7 +99,11 @@ def create(settings: Settings, name: str = "registro") -> App:
 
     @app.after_server_stop
     async def stop(_: App) -> None:
+        if app.ctx.metrics is not None:
+            await app.ctx.metrics.stop()
         await services.stop()
+        if app.ctx.tracing is not None:
+            await asyncio.to_thread(app.ctx.tracing.stop)
 
     return app
 
@@ -99,6 +114,7 @@ def create_replay(settings: Settings, shown: Replay, name: str = "registro-repla
     app.ctx.replay = replay.Viewer(shown)
     services: Services = app.ctx.services
     for part in (
+        requests,
         replay,
         security,
         views,
@@ -151,10 +167,27 @@ def _new(settings: Settings, name: str) -> App:
         },
     )
     app.ctx.settings = settings
-    app.ctx.services = Services(settings)
+    app.ctx.metrics = metrics.Metrics() if settings.metrics != "off" else None
+    app.ctx.tracing = None if settings.otlp_endpoint is None else _tracing(settings.otlp_endpoint)
+    app.ctx.watch = watch.of([one for one in (app.ctx.metrics, app.ctx.tracing) if one is not None])
+    app.ctx.services = Services(settings, app.ctx.watch)
     app.ctx.sockets = app.ctx.replay = None
     app.ctx.connection_limit = protocol.connection_limit(settings.max_connections)
     return app
+
+
+def _tracing(endpoint: str) -> watch.Watch:
+    """Raises SettingsError where OpenTelemetry is not installed."""
+    try:
+        module = importlib.import_module("registro.web.tracing")
+    except ImportError:
+        problem = (
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: "
+            'expected `pip install "registro[otel]"`, or the setting not to be there'
+        )
+        raise SettingsError([problem]) from None
+    tracing: watch.Watch = module.Tracing(endpoint)
+    return tracing
 
 
 def run(settings: Settings, listener: socket.socket) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from sanic import HTTPResponse, Request
 from sanic.response import json
 
@@ -10,6 +12,9 @@ from registro.events import reader
 from registro.services import Services
 from registro.web.access import Access, declare
 from registro.web.typing import App
+
+PATIENCE = 2
+"""Seconds that the database has for an answer: who probes does not wait for longer."""
 
 
 @declare(Access("probe"))
@@ -20,8 +25,8 @@ async def live(_: Request) -> HTTPResponse:
 
 @declare(Access("probe"))
 async def ready(request: Request) -> HTTPResponse:
-    """The database answers, its projections are those of this program, the log can be written and
-    the server is not stopping; else 503."""
+    """The database answers, its projections are those of this program, the log can be written,
+    its queue has room and the server is not stopping; else 503."""
     services: Services = request.app.ctx.services
     sockets = request.app.ctx.sockets
     if sockets is not None and sockets.draining:
@@ -29,12 +34,14 @@ async def ready(request: Request) -> HTTPResponse:
     if services.waiting is not None:
         return json({"ok": False, "falta": "proyecciones"}, 503)
     try:
-        async with services.readers.connection() as connection:
+        async with asyncio.timeout(PATIENCE), services.readers.connection() as connection:
             await reader.head(connection)
-    except StoreError:
+    except (StoreError, TimeoutError):
         return json({"ok": False, "falta": "base de datos"}, 503)
     if services.writer.away is not None:
         return json({"ok": False, "falta": "registro"}, 503)
+    if services.writer.full:
+        return json({"ok": False, "falta": "sitio en la cola"}, 503)
     return json({"ok": True})
 
 

@@ -109,7 +109,7 @@ class LiveSockets:
 
     async def _end(self, live: Live, reason: str) -> None:
         self._server.deliver("sesion_termina", {"motivo": reason}, (live.sid,))
-        await self._server.close_client(live.sid, FAREWELL)
+        await self._server.close_client(live.sid, FAREWELL, reason)
 
     def end_buried(self, connection: str) -> None:
         """Closes a socket, if it is still there though its end was recorded: another process took

@@ -36,6 +36,7 @@ async def log_in(request: Request) -> HTTPResponse:
     wait = logins.wait(user, address)
     if wait > 0:
         services.denials.count("throttled", address)
+        request.app.ctx.watch.limited("login")
         view = Login(user, "throttled", math.ceil(wait), back)
         return await views.respond(
             request, view, 429, headers={"Retry-After": str(math.ceil(wait))}
@@ -97,6 +98,7 @@ async def register(request: Request) -> HTTPResponse:
     wait = math.ceil(limit.wait(address))
     if wait:
         services.denials.count("limited")
+        request.app.ctx.watch.limited("registration")
         view = Register(user, name, {"": "throttled"}, wait)
         return await views.respond(request, view, 429, headers={"Retry-After": str(wait)})
     problems = {

@@ -6,14 +6,13 @@ Nobody sees an exception's text. A 500 carries a reference that the log has besi
 from __future__ import annotations
 
 import logging
-import secrets
 from typing import NamedTuple
 
 from sanic import HTTPResponse, Request
 from sanic.exceptions import SanicException
 
 from registro.errors import StoreError, Unavailable
-from registro.web import auth, paths, views
+from registro.web import auth, paths, requests, views
 from registro.web.failures import MESSAGES
 from registro.web.typing import App
 
@@ -50,7 +49,7 @@ _UNEXPECTED = _Words("broken", "error_interno", "Ha ocurrido un error inesperado
 
 async def answer(request: Request, exception: Exception) -> HTTPResponse:
     """The error handler of the application."""
-    reference = secrets.token_hex(5)
+    reference = requests.id_of(request)
     status, headers = _status(exception)
     words = _BY_STATUS.get(status, _BY_STATUS[400] if status < 500 else _UNEXPECTED)
     if status in (403, 405) and request.app.ctx.replay is not None:
@@ -62,7 +61,7 @@ async def answer(request: Request, exception: Exception) -> HTTPResponse:
     elif status == 503:
         log.warning("request %s: the store is away: %s", reference, exception)
         headers["Retry-After"] = RETRY_AFTER
-    headers["X-Request-Id"] = reference
+    headers[requests.HEADER] = reference
     if _wants_json(request):
         response = auth.error(status, words.code, words.message)
         response.headers.update(headers)

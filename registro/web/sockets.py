@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from registro.errors import Refused, Unavailable
 from registro.events import decide, types
 from registro.events.decide import DESK_NAME, Person
 from registro.events.record import Recorded, rfc3339
+from registro.events.writer import Committed
 from registro.services import Services
 from registro.services.chat import Sending
 from registro.web import delivery, failures, looking, throttle, tokens, wire
@@ -31,6 +32,7 @@ from registro.web.live import FAREWELL, Live, LiveSockets
 from registro.web.looking import Look, Looking
 from registro.web.tokens import TokenError
 from registro.web.transport import Answer, Later, SocketServer
+from registro.web.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +57,9 @@ RESTART = "reinicio"
 class Sockets:
     """Binds the socket server to the services."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, watch: Watch | None = None) -> None:
         self._services = services
+        self._watch = watch or Watch()
         self._settings = services.settings
         self._rate = RateLimit(services.settings.message_rate)
         self._typing_rate = RateLimit(TYPING_RATE)
@@ -71,6 +74,7 @@ class Sockets:
             origin_allowed=self._origin_allowed,
             redis_url=services.settings.redis_url,
             shared=("escribiendo", "mirando"),
+            watch=self._watch,
         )
         self.server.eio.admit = self._admit_transport
         self._live = LiveSockets(self.server, services.nodes)
@@ -82,8 +86,8 @@ class Sockets:
             ("sincronizar", self.catch_up),
         ):
             self.server.on_event(name, handler)
-        broadcast = Broadcast(services, self.server, self._live)
-        services.feed.subscribers.append(broadcast.deliver)
+        self._broadcast = Broadcast(services, self.server, self._live)
+        services.feed.subscribers.append(self._deliver)
 
     async def start(self) -> None:
         """Joins the other processes, where Redis connects them."""
@@ -94,6 +98,18 @@ class Sockets:
             cluster.on_shared = self._heard
             self._services.feed.on_own = cluster.tell_news
             cluster.start()
+
+    async def _deliver(self, batch: Sequence[Committed]) -> None:
+        self._watch.delivering(batch)
+        try:
+            await self._broadcast.deliver(batch)
+        finally:
+            self._watch.delivered(batch)
+
+    @property
+    def count(self) -> int:
+        """Sockets of people who were let in."""
+        return len(self._live)
 
     # Who may connect
 
@@ -208,7 +224,12 @@ class Sockets:
         return bool(self.server.eio.draining)
 
     async def _admit_transport(self) -> bool:
-        return not self.draining and await self._admission.enter()
+        if self.draining:
+            return False
+        admitted = await self._admission.enter()
+        if not admitted:
+            self._watch.limited("connection")
+        return admitted
 
     # How it ends
 
@@ -230,7 +251,7 @@ class Sockets:
                 await self._say_goodbye()
         for live in self._live.all():
             live.ending = live.ending or "server shutdown"
-            await self.server.close_client(live.sid)
+            await self.server.close_client(live.sid, reason=live.ending)
             self._live.withdraw(live.sid)
         await self.server.close_all()
         await self.server.shutdown()
@@ -256,6 +277,7 @@ class Sockets:
         """Keeps who asks too much waiting: what they say next is read later."""
         turn = self._event_rate.turn(live.sid)
         if turn.pause:
+            self._watch.limited("event")
             await asyncio.sleep(turn.pause)
 
     async def send_message(self, sid: str, payload: Any) -> Answer:
@@ -266,6 +288,7 @@ class Sockets:
             await asyncio.sleep(turn.pause)
         if not turn.allowed:
             self._services.denials.count("limited")
+            self._watch.limited("message")
             raise Refused("limite_superado")
         sending = await self._services.chat.send(
             live.person, command.para, command.mensaje, command.id, command.visto, sid
@@ -307,6 +330,8 @@ class Sockets:
         await self._slow_down(live)
         if self._typing_rate.take(sid):
             await self._type(live, para)
+        else:
+            self._watch.limited("typing")
         return {"ok": True}
 
     async def _type(self, live: Live, para: str) -> None:

@@ -48,6 +48,8 @@ class Cluster(RedisManager):
         self._wake = asyncio.Event()
         self._news_waits = False
         self._client: Redis | None = None
+        self.listening = False
+        """Whether Redis is heard now."""
 
     def initialize(self) -> None:
         super().initialize()
@@ -120,6 +122,7 @@ class Cluster(RedisManager):
                 async with self._redis().pubsub(ignore_subscribe_messages=True) as pubsub:
                     await pubsub.subscribe(self.channel)
                     log.info("listening to the other processes")
+                    self.listening = True
                     pause = 0.1
                     self.on_news()
                     while True:
@@ -127,6 +130,7 @@ class Cluster(RedisManager):
                         if message is not None and (data := self._read(message)):
                             yield data
             except (RedisError, OSError) as error:
+                self.listening = False
                 log.warning("Redis is away, other processes are heard later: %s", error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

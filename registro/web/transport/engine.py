@@ -62,10 +62,18 @@ class Transport(AsyncSocket):  # type: ignore[misc]
         self.websocket: WebSocket | None = None
         self._queued = 0
         self._cut = False
+        self.opened = time.monotonic()
+        self.received = 0
+        self.sent = 0
+        self.ending: str | None = None
+        """Why the server ends it, where it does."""
         self._ping: asyncio.TimerHandle | None = None
 
     def put(self, pkt: Packet) -> None:
         """Sends a packet as soon as that is possible; cuts off a client with too long a backlog."""
+        if pkt.packet_type == packet.MESSAGE:
+            self.sent += 1
+            self.server.sent += 1
         websocket = self.websocket
         if websocket is None:
             if self._queued > MAX_BACKLOG:
@@ -81,6 +89,11 @@ class Transport(AsyncSocket):  # type: ignore[misc]
     async def send(self, pkt: Packet) -> None:
         if await self.check_ping_timeout():
             self.put(pkt)
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the client to take them."""
+        return self._queued if self.websocket is None else self.websocket.backlog
 
     async def poll(self) -> list[Packet]:
         packets: list[Packet] = await super().poll()
@@ -109,6 +122,8 @@ class Transport(AsyncSocket):  # type: ignore[misc]
 
     async def receive(self, pkt: Packet) -> None:
         if pkt.packet_type == packet.MESSAGE:
+            self.received += 1
+            self.server.received += 1
             await self.server.handlers["message"](self.sid, pkt.data)
         else:
             await super().receive(pkt)
@@ -207,11 +222,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._async = self._async | {"websocket": SanicWebSocket}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.admit: Callable[[], Awaitable[bool]] | None = None
+        self.received = 0
+        self.sent = 0
+        """Messages of Engine.IO, of all clients so far."""
         self.draining = False
         """Whether whoever is not here already is sent to another process."""
 
     def start_background_task(self, target: Any, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
         return self.run(target(*args, **kwargs))
+
+    def _log_error_once(self, message: str, message_key: str) -> None:
+        """Without the original's message, which quotes sessions."""
+        log.debug("a request is none of Engine.IO: %s", message_key)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Starts a task that ends with the server."""

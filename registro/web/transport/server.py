@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -17,13 +18,16 @@ from sanic import Request
 from sanic.exceptions import PayloadTooLarge
 
 from registro.errors import Refused
+from registro.web import logs
 from registro.web.transport.cluster import Cluster
 from registro.web.transport.codec import Json
 from registro.web.transport.engine import Engine, Message, Transport, abort
 from registro.web.transport.rooms import Manager
 from registro.web.transport.websocket import MAX_FRAME
+from registro.web.watch import Watch
 
 log = logging.getLogger(__name__)
+connection_log = logging.getLogger("registro.connection")
 
 MAX_ATTACHMENTS = 10
 """Pieces of bytes that one event may have. No event of ours takes any."""
@@ -49,6 +53,26 @@ class Later(NamedTuple):
 Answer = Acknowledgement | Awaitable[Acknowledgement] | Later
 Handler = Callable[[str, Any], Awaitable[Answer]]
 """(sid, first argument) → the acknowledgement, or what to await for it."""
+
+
+class _Heard(NamedTuple):
+    """An event that is to be answered: from where, under which number, its watch's mark."""
+
+    eio_sid: str
+    id: int | None
+    mark: object
+
+
+class State(NamedTuple):
+    """Open connections by transport, bytes that wait for clients, events without an answer."""
+
+    connections: Mapping[str, int]
+    backlog: int
+    unanswered: int
+
+
+def _kind(transport: Transport) -> str:
+    return "polling" if transport.websocket is None else "websocket"
 
 
 def _check_attachment(packet: socketio.packet.Packet | None, data: Any) -> None:
@@ -85,7 +109,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         origin_allowed: Callable[[str | None, Mapping[str, Any]], bool],
         redis_url: str | None = None,
         shared: Collection[str] = (),
+        watch: Watch | None = None,
     ) -> None:
+        self._watch = watch or Watch()
         Payload.max_decode_packets = MAX_FRAME  # a process-wide setting of the library
         self._cluster = None if redis_url is None else Cluster(redis_url, shared)
         super().__init__(
@@ -93,8 +119,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             async_mode="sanic",
             async_handlers=False,
             json=Json,
-            logger=log,
-            engineio_logger=log,
+            # Below warnings theirs log what people write.
+            logger=logging.getLogger("socketio"),
+            engineio_logger=logging.getLogger("engineio"),
             max_http_buffer_size=MAX_FRAME,
             cors_allowed_origins=origin_allowed,
             http_compression=False,
@@ -122,8 +149,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     def on_event(self, name: str, handler: Handler) -> None:
         self._events[name] = handler
 
-    async def close_client(self, sid: str, patience: float = 0) -> None:
-        """Ends an accepted client's transport; what was sent to it before still goes out.
+    async def close_client(self, sid: str, patience: float = 0, reason: str | None = None) -> None:
+        """Ends an accepted client's transport; what was sent to it before still goes out. The
+        `reason` is for our log; a client is told its own.
 
         The official client forgets events that one long poll brings together with the end. Who
         has to hear them gets `patience` seconds to fetch them first.
@@ -131,6 +159,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         transport = self._transport(sid)
         if transport is None:
             return
+        transport.ending = reason
         if patience:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
@@ -199,11 +228,43 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         await super()._handle_eio_connect(eio_sid, environ)
         self._expect_join(eio_sid, JOIN_TIMEOUT)
 
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        transport: Transport | None = self.eio.sockets.get(eio_sid)
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        if transport is None:
+            return
+        reason = transport.ending or reason
+        seconds = time.monotonic() - transport.opened
+        self._watch.disconnected(reason, seconds)
+        connection_log.info(
+            "connection",
+            extra=logs.fields(
+                connection=logs.pseudonym(eio_sid),
+                transport=_kind(transport),
+                seconds=round(seconds, 3),
+                messages_in=transport.received,
+                messages_out=transport.sent,
+                reason=reason,
+            ),
+        )
+
+    def state(self) -> State:
+        """Who is connected, and what waits."""
+        connections = {"polling": 0, "websocket": 0}
+        backlog = 0
+        for transport in self.eio.sockets.values():
+            if not transport.closed:
+                connections[_kind(transport)] += 1
+                backlog += transport.backlog
+        return State(connections, backlog, self._unanswered)
+
     def _expect_join(self, eio_sid: str, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self._check_joined, eio_sid)
 
     def _check_joined(self, eio_sid: str) -> None:
         if eio_sid in self.eio.sockets and self.manager.sid_from_eio_sid(eio_sid, "/") is None:
+            transport = self.eio.sockets[eio_sid]
+            transport.ending = transport.ending or "not joined"
             self.run(abort(self.eio, eio_sid))
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
@@ -211,6 +272,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         if self.manager.sid_from_eio_sid(eio_sid, "/") is None:
             self._expect_join(eio_sid, REFUSAL_GRACE)
         socket = self.eio.sockets.get(eio_sid)
+        if socket is not None and self.manager.sid_from_eio_sid(eio_sid, "/") is None:
+            socket.ending = "refused"
         if socket is None or socket.closed:
             # The transport ended while `on_join` waited, when there was nobody yet to say it to.
             await self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
@@ -237,19 +300,21 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
         if sid is None or not self.manager.is_connected(sid, namespace or "/"):
             return
-        answer = await self._answer(sid, data)
+        name = data[0] if isinstance(data, list) and data else None
+        handler = self._events.get(name) if isinstance(name, str) else None
+        mark = self._watch.event_began("other" if handler is None else str(name))
+        heard = _Heard(eio_sid, id, mark)
+        answer = await self._answer(sid, handler, data)
         if isinstance(answer, Mapping):
-            self._acknowledge(eio_sid, id, answer)
+            self._acknowledge(heard, answer)
             return
         self._unanswered += 1
         if isinstance(answer, Later):
-            answer.future.add_done_callback(partial(self._finish, eio_sid, id, answer.finish))
+            answer.future.add_done_callback(partial(self._finish, heard, answer.finish))
         else:
-            self.run(self._acknowledge_later(eio_sid, id, answer))
+            self.run(self._acknowledge_later(heard, answer))
 
-    async def _answer(self, sid: str, data: Any) -> Answer:
-        name = data[0] if isinstance(data, list) and data else None
-        handler = self._events.get(name) if isinstance(name, str) else None
+    async def _answer(self, sid: str, handler: Handler | None, data: Any) -> Answer:
         try:
             if handler is None:
                 raise Refused("datos_invalidos")
@@ -259,8 +324,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     def _finish(
         self,
-        eio_sid: str,
-        id: int | None,
+        heard: _Heard,
         finish: Callable[[asyncio.Future[Any]], Acknowledgement | Awaitable[Acknowledgement]],
         future: asyncio.Future[Any],
     ) -> None:
@@ -270,22 +334,22 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             answer = self._failure(error)
         if isinstance(answer, Mapping):
             self._unanswered -= 1
-            self._acknowledge(eio_sid, id, answer)
+            self._acknowledge(heard, answer)
         else:
-            self.run(self._acknowledge_later(eio_sid, id, answer))
+            self.run(self._acknowledge_later(heard, answer))
 
-    async def _acknowledge_later(
-        self, eio_sid: str, id: int | None, answer: Awaitable[Acknowledgement]
-    ) -> None:
+    async def _acknowledge_later(self, heard: _Heard, answer: Awaitable[Acknowledgement]) -> None:
         try:
             result = await answer
         except Exception as error:  # noqa: BLE001
             result = self._failure(error)
         finally:
             self._unanswered -= 1
-        self._acknowledge(eio_sid, id, result)
+        self._acknowledge(heard, result)
 
-    def _acknowledge(self, eio_sid: str, id: int | None, answer: Acknowledgement) -> None:
+    def _acknowledge(self, heard: _Heard, answer: Acknowledgement) -> None:
+        eio_sid, id, mark = heard
+        self._watch.event_answered(mark, answer)
         transport = None if id is None else self.eio.sockets.get(eio_sid)
         if transport is not None and not transport.closed:
             transport.put(Message(f"{socketio.packet.ACK}{id}{Json.dumps([answer])}"))
