@@ -7,6 +7,7 @@ import click
 from registro import __version__
 from registro.cli import (
     checkpoint,
+    doctor,
     erase,
     fixtures,
     import_original,
@@ -36,3 +37,4 @@ main.add_command(checkpoint.checkpoint)
 main.add_command(checkpoint.prove)
 main.add_command(erase.erase)
 main.add_command(import_original.import_original)
+main.add_command(doctor.doctor)

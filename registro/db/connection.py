@@ -128,10 +128,14 @@ class Connection:
 
 
 class DatabaseConnection(Connection):
-    """A connection of our own to the database at a URL; `open` it first and `close` it at last."""
+    """A connection of our own to the database at a URL; `open` it first and `close` it at last.
 
-    def __init__(self, url: str) -> None:
+    With `look` it is for looking at a database whose state is not known, without changing it.
+    """
+
+    def __init__(self, url: str, *, look: bool = False) -> None:
         super().__init__(for_url(url))
+        self._look = look
         self._database = Database(url, **self.dialect.options)
         self._held: LibraryConnection | None = None
 
@@ -146,7 +150,8 @@ class DatabaseConnection(Connection):
             raise _unavailable(self.dialect, error) from error
         self._driver = self._held.raw_connection
         try:
-            for statement in self.dialect.on_connect:
+            dialect = self.dialect
+            for statement in dialect.on_look if self._look else dialect.on_connect:
                 await self.execute(statement)
         except BaseException:
             await self.close()  # whoever gets no connection cannot close it
@@ -195,11 +200,21 @@ def _unavailable(dialect: Dialect, error: BaseException) -> BaseException:
 class Pool:
     """Connections for reading, opened when first wanted, at most `size` of them.
 
-    Readers wait for a free one up to `timeout` seconds, then get Unavailable.
+    Readers wait for a free one up to `timeout` seconds, then get Unavailable. `on_error` is called
+    with the errors that they meet.
     """
 
-    def __init__(self, url: str, size: int = 4, timeout: float = 5) -> None:
+    def __init__(
+        self,
+        url: str,
+        size: int = 4,
+        timeout: float = 5,
+        on_error: Callable[[StoreError], None] = lambda error: None,
+    ) -> None:
         self._url = url
+        self._on_error = on_error
+        self.in_use = 0
+        """Connections that readers have now."""
         self._timeout = timeout
         self._free: list[tuple[DatabaseConnection, float]] = []
         self._slots = asyncio.Semaphore(size)
@@ -208,10 +223,20 @@ class Pool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[DatabaseConnection]:
         try:
+            async with self._held() as connection:
+                yield connection
+        except StoreError as error:
+            self._on_error(error)
+            raise
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[DatabaseConnection]:
+        try:
             async with asyncio.timeout(self._timeout):
                 await self._slots.acquire()
         except TimeoutError:
             raise Unavailable("no database connection was free in time") from None
+        self.in_use += 1
         try:
             connection = await self._take()
             try:
@@ -219,6 +244,7 @@ class Pool:
             finally:
                 await self._give_back(connection)
         finally:
+            self.in_use -= 1
             self._slots.release()
 
     async def _take(self) -> DatabaseConnection:

@@ -78,6 +78,8 @@ class Dialect(Protocol):
     for_update: ClassVar[str]
     """Ends a SELECT whose row is to stay locked until the transaction ends."""
     on_connect: ClassVar[tuple[str, ...]]
+    on_look: ClassVar[tuple[str, ...]]
+    """The same for a connection that changes nothing, not even how the database is kept."""
     options: ClassVar[Mapping[str, Any]]
     """Keyword arguments of `databases.Database`."""
 
@@ -211,6 +213,7 @@ class SQLite:
         "PRAGMA foreign_keys=ON",
         "PRAGMA temp_store=MEMORY",
     )
+    on_look: ClassVar[tuple[str, ...]] = ("PRAGMA query_only=ON", "PRAGMA busy_timeout=2000")
     options: ClassVar[Mapping[str, Any]] = {}
     kinds: ClassVar[Mapping[Kind, str]] = {
         "integer": "INTEGER",
@@ -368,6 +371,7 @@ class MySQL:
         "SET SESSION innodb_lock_wait_timeout = 5",
         "SET SESSION time_zone = '+00:00'",
     )
+    on_look: ClassVar[tuple[str, ...]] = on_connect
     options: ClassVar[Mapping[str, Any]] = {
         "min_size": 1,
         "max_size": 1,

@@ -97,7 +97,7 @@ class Evidence:
         cannot be read."""
         if self._target is None:
             return None
-        return await asyncio.to_thread(_newest, self._target, self._key)
+        return await asyncio.to_thread(newest, self._target, self._key)
 
     async def of(self, position: int) -> Proof | None:
         """Checks an event, now; None when there is no such position."""
@@ -145,7 +145,7 @@ class Evidence:
             kept, problem = None, "unreadable"
         async with self._readers.connection() as connection:
             head = await reader.head(connection)
-            standing = problem if kept is None else await _standing(connection, kept)
+            stands = problem if kept is None else await standing(connection, kept)
             verified = await _last_of_type(connection, LogVerified.type)
             rows = await connection.fetch_all(
                 "SELECT name, version, generation, position FROM projection ORDER BY name"
@@ -154,7 +154,7 @@ class Evidence:
             Folded(name, version, generation, _lag(name, position, head))
             for name, version, generation, position in rows
         ]
-        return Health(head, head.frontier.root(), kept, standing, verified, folded)
+        return Health(head, head.frontier.root(), kept, stands, verified, folded)
 
     async def record(self, report: Report, by: str) -> None:
         """Writes into the log what a verification found."""
@@ -168,7 +168,7 @@ class Evidence:
         await self._writer.append(draft(f"verification/{uuid4()}", event))
 
 
-def _newest(target: Path, key: Path | None) -> Kept | None:
+def newest(target: Path, key: Path | None) -> Kept | None:
     """The newest checkpoint of a folder (their names sort by size), or the one in a file."""
     path = target
     if target.is_dir():
@@ -216,7 +216,8 @@ def _payload_fits(row: Recorded) -> bool | None:
     return merkle.commitment(row.salt, row.payload) == row.commitment
 
 
-async def _standing(connection: Connection, kept: Kept) -> Standing:
+async def standing(connection: Connection, kept: Kept) -> Standing:
+    """How the log stands to a checkpoint."""
     if kept.genuine is False:
         return "forged"
     if kept.checkpoint.size > (await reader.head(connection)).position:
