@@ -32,7 +32,7 @@ MANY_FILES = 4096
 def of_settings(settings: Settings) -> Iterator[Check]:
     yield ok("settings", f"REGISTRO_ENV={settings.env}")
     for notice in settings.notices:
-        yield warning("settings", notice, "make a long random one (docs/settings.md)")
+        yield warning("settings", notice, "docs/settings.md says what to set instead")
     public = not _is_loopback(settings.host)
     if not settings.jwt_secret:
         yield warning(
@@ -60,28 +60,11 @@ def of_settings(settings: Settings) -> Iterator[Check]:
             "and share its limits",
             "set it to the number of proxies in front, which also bring TLS",
         )
-    yield from _of_limits(settings)
     if settings.otlp_endpoint and importlib.util.find_spec("opentelemetry") is None:
         yield failed(
             "settings",
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed",
             'pip install "registro[otel]", or unset it',
-        )
-
-
-def _of_limits(settings: Settings) -> Iterator[Check]:
-    for name, value in (
-        ("REGISTRO_MESSAGE_RATE", settings.message_rate),
-        ("REGISTRO_CONNECTION_RATE", settings.connection_rate),
-    ):
-        if settings.production and not value:
-            yield warning("settings", f"{name}=0: there is no limit", "set one, or unset it")
-    plain = [one for one in settings.allowed_origins if one.startswith("http://")]
-    if settings.production and plain:
-        yield warning(
-            "settings",
-            f"REGISTRO_ALLOWED_ORIGINS has {plain[0]}, whose pages anybody on the way can change",
-            "allow https:// origins alone",
         )
 
 
