@@ -30,6 +30,8 @@ MIN_SECRET_VARIETY: Final = 8
 """Different characters; a random secret of that length has three times as many."""
 SECRET_FILE_ON_MYSQL: Final = Path(".registro-secret")
 MIN_TOKEN_LENGTH: Final = 16
+FILES_ON_MYSQL: Final = Path("registro-files")
+MIB: Final = 1024 * 1024
 PREFIX: Final = "REGISTRO_"
 HIDDEN: Final = "***"
 
@@ -204,6 +206,22 @@ SETTINGS: Final = (
         "",
         "The OpenTelemetry collector that traces are sent to, over HTTP.",
     ),
+    Setting(
+        "REGISTRO_FILES",
+        "",
+        "The folder of the files that messages bring; all processes of one database share it.",
+    ),
+    Setting(
+        "REGISTRO_FILE_MIB",
+        "10",
+        "The size of the largest file that may be sent, in MiB. `0`: no files can be sent.",
+    ),
+    Setting(
+        "REGISTRO_USER_FILES_MIB",
+        "1024",
+        "What all files of one user may take together, in MiB; admins are not limited. "
+        "`0`: no limit.",
+    ),
 )
 
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
@@ -214,6 +232,7 @@ _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 class Settings:
     """The settings, checked. What may hold a secret is left out of the repr.
 
+    `files` is a folder that need not be there yet; `file_size` and `user_files` are in bytes.
     `notices` is what the operator should know, a sentence each, without secrets.
     """
 
@@ -247,6 +266,9 @@ class Settings:
     metrics: str
     metrics_token: str = field(repr=False)
     otlp_endpoint: str | None
+    files: Path
+    file_size: int
+    user_files: int
     notices: tuple[str, ...]
 
     @property
@@ -279,13 +301,14 @@ def load(
     previous = _read_previous_secrets(reader)
     if env == PRODUCTION:
         _check_production(reader, previous)
+    database_url = _read_database_url(reader)
     settings = Settings(
         env=env,
         host=reader.host("HOST"),
         port=reader.whole("PORT", 0, 65535),
         jwt_secret=jwt_secret,
         jwt_secrets_previous=previous,
-        database_url=_read_database_url(reader),
+        database_url=database_url,
         redis_url=_read_redis_url(reader),
         message_rate=reader.number("REGISTRO_MESSAGE_RATE", 0),
         registration=reader.choice("REGISTRO_REGISTRATION", "on", "off") == "on",
@@ -311,6 +334,10 @@ def load(
         metrics_token=_read_metrics_token(reader),
         otlp_endpoint=_read_otlp_endpoint(reader),
         notices=_weak_secret_notices(jwt_secret, previous) + _production_notices(reader, env),
+        files=reader.path("REGISTRO_FILES") or _default_files(database_url),
+        file_size=reader.whole("REGISTRO_FILE_MIB", 0, 1024) * MIB,
+        user_files=reader.whole("REGISTRO_USER_FILES_MIB", 0, 10_000_000) * MIB,
+        notices=_weak_secret_notices(jwt_secret, previous),
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -539,6 +566,14 @@ def _sqlite_path(url: str) -> Path | None:
     if not url.startswith("sqlite:///"):
         return None
     return Path(unquote(url.removeprefix("sqlite:///")))
+
+
+def _default_files(url: str) -> Path:
+    """Beside the SQLite database, or in the working directory."""
+    database = _sqlite_path(url)
+    if database is None or not database.name:
+        return FILES_ON_MYSQL
+    return database.with_name(f"{database.name}.files")
 
 
 def _is_sqlite_url(url: str) -> bool:

@@ -9,6 +9,7 @@ from registro.cli import (
     checkpoint,
     doctor,
     erase,
+    files,
     fixtures,
     import_original,
     log,
@@ -36,5 +37,6 @@ main.add_command(replay.replay)
 main.add_command(checkpoint.checkpoint)
 main.add_command(checkpoint.prove)
 main.add_command(erase.erase)
+main.add_command(files.files)
 main.add_command(import_original.import_original)
 main.add_command(doctor.doctor)

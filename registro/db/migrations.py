@@ -123,6 +123,25 @@ PREFERENCE = Table(
 )
 """How people want their pages to look and to call them (`services.preferences`)."""
 
+UPLOAD = Table(
+    "upload",
+    (
+        Column("id", "id"),
+        Column("user_id", "id"),
+        Column("name", "text"),
+        Column("type", "ascii"),
+        Column("size", "integer"),
+        Column("sha256", "ascii"),
+        Column("width", "integer"),
+        Column("height", "integer"),
+        Column("created_at", "integer"),
+    ),
+    key=("id",),
+    indexes=(Index(("user_id",)), Index(("created_at",))),
+)
+"""Files that were uploaded lately (`services.files`). `sha256` is empty until all of one is there.
+A row is written before its file and goes after it, so that no file is without one or a message."""
+
 NODE = Table(
     "node",
     (
@@ -174,7 +193,17 @@ def _people(dialect: Dialect) -> list[str]:
     ]
 
 
-MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (_first, _second, _find_by_type, _people)
+def _uploads(dialect: Dialect) -> list[str]:
+    return dialect.create_table(UPLOAD, UPLOAD.name)
+
+
+MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (
+    _first,
+    _second,
+    _find_by_type,
+    _people,
+    _uploads,
+)
 """Migration n is at index n - 1. Those that were released are never changed, only added to."""
 
 

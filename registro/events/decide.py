@@ -6,7 +6,7 @@ The rules are the contract's, part 1; `Refused.code` is its `codigo`.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, get_args
 
 from registro.errors import Refused
@@ -14,6 +14,7 @@ from registro.events import ids
 from registro.events.record import rfc3339
 from registro.events.types import (
     DESK,
+    Attachment,
     ConversationAssigned,
     ConversationLabelAdded,
     ConversationLabelRemoved,
@@ -30,6 +31,9 @@ from registro.events.types import (
 
 MAX_TEXT = 4000
 """Code points in a message."""
+
+MAX_ATTACHMENTS = 5
+"""Files of one message."""
 
 MAX_NAME = 64
 """Code points in a user's name."""
@@ -131,26 +135,35 @@ _LOOKALIKES = str.maketrans(
 )  # fmt: skip
 
 
-def check_text(text: str) -> None:
-    """Raises Refused unless `text` can be a message."""
+def check_text(text: str, *, blank: bool = False) -> None:
+    """Raises Refused unless `text` can be a message; with `blank` it may show nothing."""
     if not is_text(text):
         raise Refused("datos_invalidos")
     if len(text) > MAX_TEXT:
         raise Refused("mensaje_largo")
     # Blank is what shows nothing: white space, controls, invisible format characters.
-    if all(unicodedata.category(character) in _BLANK for character in text):
+    if not blank and all(unicodedata.category(character) in _BLANK for character in text):
         raise Refused("mensaje_vacio")
 
 
 _BLANK = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 
 
-def message(sender: Person, recipient: Person | None, text: str, client_id: str | None) -> Message:
-    """A private message. `recipient` is None for the support desk.
+def message(
+    sender: Person,
+    recipient: Person | None,
+    text: str,
+    client_id: str | None,
+    attachments: Sequence[Attachment] = (),
+) -> Message:
+    """A private message. `recipient` is None for the support desk. One with attachments needs no
+    text.
 
     Raises Refused: `mensaje_vacio`, `mensaje_largo`, `datos_invalidos`.
     """
-    check_text(text)
+    check_text(text, blank=bool(attachments))
+    if len(attachments) > MAX_ATTACHMENTS:
+        raise Refused("datos_invalidos")
     if recipient is None:
         if sender.is_admin:
             raise Refused("datos_invalidos")
@@ -162,9 +175,14 @@ def message(sender: Person, recipient: Person | None, text: str, client_id: str 
         recipient=DESK if recipient is None else recipient.id,
         text=text,
         client_id=client_id,
+        attachments=tuple(attachments),
     )
-    event_id = None if client_id is None else ids.message_id(sender.id, client_id.lower())
-    return Message(conversation, event, event_id)
+    return Message(conversation, event, event_id(sender, client_id))
+
+
+def event_id(sender: Person, client_id: str | None) -> str | None:
+    """The id of the event of a message; None for a random one."""
+    return None if client_id is None else ids.message_id(sender.id, client_id.lower())
 
 
 def conversation_of(one: Person, other: Person) -> str:

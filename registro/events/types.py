@@ -9,6 +9,7 @@ about a person are in payloads, which can be erased. Times inside payloads are R
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -34,6 +35,20 @@ class Imported(msgspec.Struct, frozen=True, omit_defaults=True):
 
     source: str
     time: str | None = None
+
+
+class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file of a message. It is stored outside the log, under `id`; `sha256` (hex) says what is in
+    it. `size` is in bytes. Only an image that browsers may show has one of the types of
+    `services.media`; `width` and `height` are its pixels as it is shown, and 0 for other files."""
+
+    id: str
+    size: int
+    name: str = ""
+    type: str = ""
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -227,9 +242,17 @@ class MessageSent(Event, frozen=True):
     text: str
     client_id: str | None = None
     imported: Imported | None = None
+    attachments: tuple[Attachment, ...] = ()
 
     def redacted(self) -> Event:
-        return msgspec.structs.replace(self, text="", client_id=None)
+        return msgspec.structs.replace(
+            self, text="", client_id=None, attachments=redacted_attachments(self.attachments)
+        )
+
+
+def redacted_attachments(attachments: Iterable[Attachment]) -> tuple[Attachment, ...]:
+    """What an erasure keeps of them: which files have to be gone, and how large they were."""
+    return tuple(Attachment(id=one.id, size=one.size) for one in attachments)
 
 
 # Stream desk/<conversation id>: what is done to a conversation

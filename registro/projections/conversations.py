@@ -86,6 +86,14 @@ LABELS = Table(
 """Which conversations have a label."""
 
 
+def _preview(event: MessageSent) -> str:
+    """What a list shows of a message; of one without text, its files' names."""
+    names = ", ".join(filter(None, (one.name for one in event.attachments)))
+    if event.text.strip() or not names:
+        return event.text[:PREVIEW]
+    return f"📎 {names}"[:PREVIEW]
+
+
 def _touch_sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
     rows.want(CONVERSATIONS, row.stream[-UUID:])
 
@@ -108,7 +116,7 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
             last_seq=row.version,
             last_at=at,
             last_sender=event.sender,
-            last_text=event.text[:PREVIEW],
+            last_text=_preview(event),
             status="open" if kind == "desk" else "",
             assignee="",
             snoozed_until=None,
@@ -125,7 +133,7 @@ def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
         last_seq=row.version,
         last_at=at,
         last_sender=event.sender,
-        last_text=event.text[:PREVIEW],
+        last_text=_preview(event),
         user_read=row.version if by_user else conversation["user_read"],
         peer_read=conversation["peer_read"] if by_user else row.version,
         waiting_since=_waiting(conversation, at, by_user),

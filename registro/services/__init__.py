@@ -31,6 +31,7 @@ from registro.services.dossier import Dossiers
 from registro.services.erasure import Erasures
 from registro.services.evidence import Evidence
 from registro.services.feed import Feed
+from registro.services.files import Files, Limits
 from registro.services.following import Following
 from registro.services.inbox import Inbox
 from registro.services.links import PasswordLinks
@@ -63,7 +64,9 @@ class Services:
         )
         self.writer.observer = observer
         self.directory = Directory(self.readers)
-        self.erasures = Erasures(self.writer, self.readers)
+        limits = Limits(settings.file_size, settings.user_files)
+        self.files = Files(self.readers, settings.files, limits)
+        self.erasures = Erasures(self.writer, self.readers, self.files)
         self.accounts = Accounts(
             self.writer, self.readers, self.directory, self.connection, self.erasures
         )
@@ -75,7 +78,7 @@ class Services:
             self.writer, self.readers, self.accounts, self.sessions, self.links
         )
         self.preferences = preferences.Store(self.readers, self.connection)
-        self.chat = Chat(self.writer, self.readers, self.directory)
+        self.chat = Chat(self.writer, self.readers, self.directory, self.files)
         self.desk = Desk(self.writer, self.readers, self.directory)
         self.snoozes = Snoozes(self.writer, self.readers)
         self.inbox = Inbox(self.readers, self.directory)
@@ -96,7 +99,7 @@ class Services:
         self.nodes = Nodes(self.writer, self.readers, self.connection, settings.node_lease_seconds)
         self.following = Following(self.connection)
         self.denials = Denials(self.writer, self.nodes.id)
-        self.feed.subscribers.append(self._forget_changed_people)
+        self.feed.subscribers += [self._forget_changed_people, self.files.committed]
         self.waiting: str | None = None
         """Why a server process does nothing yet; None once everything is started."""
         self._waiting_task: asyncio.Task[None] | None = None
@@ -176,6 +179,7 @@ class Services:
             await self.checkpoints.start()
             await self.following.start()
             await self.snoozes.start()
+            await self.files.start()
 
     async def _start_later(self) -> None:
         while self.waiting is not None:
@@ -206,6 +210,7 @@ class Services:
                     self.checkpoints,
                     self.following,
                     self.snoozes,
+                    self.files,
                 ):
                     last.push_async_callback(part.stop)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from registro.db.connection import Connection, Pool
 from registro.db.sql import in_list
@@ -13,9 +14,12 @@ from registro.events import decide
 from registro.events.decide import DESK_NAME, Person, Standing
 from registro.events.record import Recorded, rfc3339, sent_at
 from registro.events.store import draft
-from registro.events.types import DESK, MessageSent
+from registro.events.types import DESK, Attachment, MessageSent
 from registro.events.writer import LogWriter
+from registro.projections.messages import attachments_of
+from registro.services import files
 from registro.services.directory import Directory
+from registro.services.files import Files
 
 PAGE = 200
 """Messages in one answer to `sincronizar`, and on one page of the JSON API."""
@@ -34,6 +38,7 @@ class SentMessage:
     text: str
     sent_at: int
     erased: bool = False
+    attachments: Sequence[Attachment] = ()
 
     def wire(self) -> dict[str, object]:
         """The fields of `mensaje_recibido`; an erased message keeps its place."""
@@ -46,6 +51,8 @@ class SentMessage:
             "seq": self.seq,
             "fecha": rfc3339(self.sent_at, 3),
         }
+        if self.attachments:
+            fields["adjuntos"] = [files.wire(one) for one in self.attachments]
         return fields | {"borrado": True} if self.erased else fields
 
 
@@ -60,10 +67,13 @@ class Page:
 class Chat:
     """Commands and queries about conversations."""
 
-    def __init__(self, writer: LogWriter, readers: Pool, directory: Directory) -> None:
+    def __init__(
+        self, writer: LogWriter, readers: Pool, directory: Directory, files: Files
+    ) -> None:
         self._writer = writer
         self._readers = readers
         self._directory = directory
+        self._files = files
 
     async def send(
         self,
@@ -73,30 +83,59 @@ class Chat:
         client_id: str | None,
         seen: int | None,
         origin: object,
+        attached: Sequence[str] = (),
     ) -> Sending:
         """Queues a message; messages of one caller are stored in the order of its calls.
 
-        `seen` is the seq up to which the sender has read. Raises Refused, or Unavailable at once.
+        `seen` is the seq up to which the sender has read, `attached` are ids of files that they
+        uploaded. Raises Refused, or Unavailable at once.
         """
-        decide.check_text(text)
+        decide.check_text(text, blank=bool(attached))
         recipient = None
         if para != DESK_NAME:
             recipient = await self._directory.by_user(para)
             if recipient is None:
                 raise Refused("destinatario_desconocido")
-        message = decide.message(sender, recipient, text, client_id)
-        future = self._writer.submit(
-            [
-                draft(
-                    f"conversation/{message.conversation}",
-                    message.event,
-                    id=message.event_id,
-                    expected=seen,
+        if not attached:
+            message = decide.message(sender, recipient, text, client_id)
+            return self._submit(message, seen, origin)
+        # Nobody else sends the same files meanwhile; the store sees to other processes.
+        holder = decide.event_id(sender, client_id) or str(uuid4())
+        self._files.hold(attached, holder)
+        try:
+            found = await self._found(sender, attached, decide.event_id(sender, client_id))
+            message = decide.message(sender, recipient, text, client_id, found)
+            sending = self._submit(message, seen, origin)
+        except BaseException:
+            self._files.let_go(attached, holder)
+            raise
+        sending.future.add_done_callback(lambda _: self._files.let_go(attached, holder))
+        return sending
+
+    def _submit(self, message: decide.Message, seen: int | None, origin: object) -> Sending:
+        stream = f"conversation/{message.conversation}"
+        drafts = [draft(stream, message.event, id=message.event_id, expected=seen)]
+        return Sending(self, message.conversation, self._writer.submit(drafts, origin))
+
+    async def _found(
+        self, sender: Person, attached: Sequence[str], event_id: str | None
+    ) -> Sequence[Attachment]:
+        """The files of a message. Those of one that is stored already need not be looked for: it is
+        answered with what it brought then."""
+        try:
+            return await self._files.attachable(sender, attached)
+        except Refused:
+            if event_id is None or not await self._is_stored(event_id):
+                raise
+            return [Attachment(id_, 0) for id_ in attached]
+
+    async def _is_stored(self, event_id: str) -> bool:
+        async with self._readers.connection() as connection:
+            return bool(
+                await connection.fetch_value(
+                    "SELECT COUNT(*) FROM log_event WHERE id = :id", id=event_id
                 )
-            ],
-            origin,
-        )
-        return Sending(self, message.conversation, future)
+            )
 
     async def mark_read(
         self, reader: Person, conversation_id: str, seq: int, origin: object
@@ -199,6 +238,7 @@ class Chat:
                 text=str(row[6]),
                 sent_at=row[7],  # type: ignore[arg-type]
                 erased=bool(row[8]),
+                attachments=() if row[8] else attachments_of(str(row[9])),
             )
             for row in rows
         ]
@@ -242,10 +282,11 @@ def sent_message(row: Recorded, event: MessageSent, people: Mapping[str, Person]
         recipient=_user_name(people, event.recipient),
         text=event.text,
         sent_at=sent_at(row, event),
+        attachments=event.attachments,
     )
 
 
-_COLUMNS = "conversation, seq, position, id, sender, recipient, text, sent_at, erased"
+_COLUMNS = "conversation, seq, position, id, sender, recipient, text, sent_at, erased, attachments"
 
 
 def _user_name(people: Mapping[str, Person], id_: str) -> str:

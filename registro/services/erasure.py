@@ -29,6 +29,7 @@ from registro.events.types import (
     NoteWritten,
 )
 from registro.events.writer import LogWriter
+from registro.services.files import Files
 
 POSITIONS_AN_EVENT = 1000
 """Positions in one erasure event, so that none grows without bound."""
@@ -64,9 +65,10 @@ class ErasedMessage(NamedTuple):
 class Erasures:
     """Plans erasures and carries them out."""
 
-    def __init__(self, writer: LogWriter, readers: Pool) -> None:
+    def __init__(self, writer: LogWriter, readers: Pool, files: Files) -> None:
         self._writer = writer
         self._readers = readers
+        self._files = files
 
     async def of_event(self, position: int) -> Plan:
         """One event. An unknown position, or one that is erased already, gives an empty plan."""
@@ -101,7 +103,8 @@ class Erasures:
         return Plan(rows)
 
     async def carry_out(self, plan: Plan, reason: str, by: str) -> int:
-        """Erases what a plan names; returns how many payloads that were."""
+        """Erases what a plan names, and the files of its messages once that is committed; returns
+        how many payloads that were."""
         person = plan.person
         name_hash = None if person is None else await self.name_hash(person.user)
         chunks = [
@@ -118,7 +121,9 @@ class Erasures:
                 name_hash=name_hash,
             )
             await self._writer.append(draft(f"erasure/{uuid4()}", event))
+            await self._files.erased(chunk)
         if person is not None:
+            await self._files.erased_owner(person.id)
             await self._forget_unrecorded(person.id)
         return len(plan.rows)
 

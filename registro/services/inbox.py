@@ -18,6 +18,7 @@ from registro.events.decide import DESK_NAME, STATUSES, Person, Standing
 from registro.events.record import rfc3339
 from registro.events.types import DESK, ConversationAssigned, Status
 from registro.projections.conversations import labels_of
+from registro.projections.messages import attachments_of
 from registro.services.chat import SentMessage, standing
 from registro.services.directory import Directory
 
@@ -354,8 +355,8 @@ class Inbox:
             where, order, values = "AND seq > :bound ", "ASC", {"bound": after}
         async with self._readers.connection() as connection:
             records = await connection.fetch_all(
-                "SELECT id, conversation, seq, position, sender, recipient, text, sent_at, erased"
-                f" FROM messages WHERE conversation = :conversation {where}"
+                "SELECT id, conversation, seq, position, sender, recipient, text, sent_at, erased,"
+                f" attachments FROM messages WHERE conversation = :conversation {where}"
                 f"ORDER BY seq {order} LIMIT :limit",
                 conversation=conversation,
                 limit=limit + 1 + (before is not None),
@@ -485,7 +486,7 @@ def _action(record: Record, people: Mapping[str, Person]) -> Action:
 
 
 def _message(record: Record, people: Mapping[str, Person]) -> SentMessage:
-    id_, conversation, seq, position, sender, recipient, text, sent_at, erased = record
+    id_, conversation, seq, position, sender, recipient, text, sent_at, erased, attachments = record
     return SentMessage(
         id=id_,
         conversation=conversation,
@@ -496,6 +497,7 @@ def _message(record: Record, people: Mapping[str, Person]) -> SentMessage:
         text=text,
         sent_at=sent_at,
         erased=bool(erased),
+        attachments=() if erased else attachments_of(attachments),
     )
 
 

@@ -60,7 +60,7 @@ async def _messages(request: Request, conversations: list[str], query: str) -> H
     return json(_rows(page), headers=_link(request, page, query))
 
 
-def _rows(page: Page) -> list[dict[str, str]]:
+def _rows(page: Page) -> list[dict[str, object]]:
     return [
         {
             "de_usuario": message.sender,
@@ -68,6 +68,7 @@ def _rows(page: Page) -> list[dict[str, str]]:
             "mensaje": message.text,
             "fecha": rfc3339(message.sent_at, 3),
         }
+        | ({"adjuntos": message.wire()["adjuntos"]} if message.attachments else {})
         for message in page.messages
     ]
 

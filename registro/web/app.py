@@ -26,6 +26,7 @@ from registro.web import (
     assets,
     audit,
     desk,
+    files,
     health,
     i18n,
     login,
@@ -78,6 +79,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         desk,
         several,
         saved_views,
+        files,
         health,
         metrics,
     ):
@@ -125,6 +127,7 @@ def create_replay(settings: Settings, shown: Replay, name: str = "registro-repla
         audit,
         search,
         api,
+        files,
         health,
     ):
         part.add_to(app)

@@ -18,6 +18,10 @@ MESSAGES: Mapping[str, str] = {
     "limite_superado": "Demasiados mensajes seguidos: espere un momento.",
     "hay_novedades": "Han llegado mensajes que aún no ha visto.",
     "no_autorizado": "No tiene permiso para hacer eso.",
+    "adjunto_desconocido": "Ese archivo no se puede enviar: súbalo de nuevo.",
+    "archivo_grande": "El archivo es demasiado grande.",
+    "archivo_vacio": "El archivo está vacío.",
+    "sin_espacio": "Sus archivos ocupan ya todo el espacio que tienen.",
     "no_disponible": "El servicio no está disponible ahora mismo: inténtelo de nuevo.",
 }
 """The contract's `codigo` values and what they say."""

@@ -10,6 +10,25 @@ from registro import __version__
 from registro.services.inbox import STATUS_NAMES
 from registro.web.i18n import N_
 
+_FILE = {
+    "type": "object",
+    "required": ["id", "nombre", "tipo", "bytes", "sha256", "url"],
+    "properties": {
+        "id": {"type": "string", "format": "uuid"},
+        "nombre": {"type": "string"},
+        "tipo": {"type": "string", "description": "its media type"},
+        "bytes": {"type": "integer"},
+        "sha256": {"type": "string", "description": "64 hex digits"},
+        "url": {"type": "string", "description": "where it can be downloaded"},
+        "ancho": {"type": "integer", "description": "pixels; there for images that are shown"},
+        "alto": {"type": "integer"},
+    },
+}
+_FILES = {
+    "type": "array",
+    "items": {"$ref": "#/components/schemas/File"},
+    "description": "there where a message brings files",
+}
 _MESSAGE_ROW = {
     "type": "object",
     "required": ["de_usuario", "para_usuario", "mensaje", "fecha"],
@@ -18,6 +37,7 @@ _MESSAGE_ROW = {
         "para_usuario": {"type": "string"},
         "mensaje": {"type": "string"},
         "fecha": {"type": "string", "format": "date-time"},
+        "adjuntos": _FILES,
     },
 }
 _ERROR = {
@@ -43,6 +63,7 @@ _MESSAGE = {
         "seq": {"type": "integer"},
         "fecha": {"type": "string", "format": "date-time"},
         "borrado": {"type": "boolean", "description": "there, and true, for an erased message"},
+        "adjuntos": _FILES,
     },
 }
 _EVENT = {
@@ -155,6 +176,8 @@ class Documented:
     paged: bool = False
     method: str = "get"
     fields: tuple[Parameter, ...] = ()
+    raw: bool = False
+    """Whether the body is a file."""
 
 
 def _list_of(name: str) -> dict[str, Any]:
@@ -387,6 +410,16 @@ OPERATIONS = [
             },
         },
     ),
+    Documented(
+        "/api/archivos",
+        "upload",
+        N_("Takes a file, which is the request's body, for a message that is sent later"),
+        ("user", "admin"),
+        (Parameter("nombre", N_("What the file is called"), required=True),),
+        {"$ref": "#/components/schemas/File"},
+        method="post",
+        raw=True,
+    ),
 ]
 
 
@@ -399,6 +432,7 @@ def document() -> dict[str, Any]:
         "paths": {one.path: {one.method: _operation(one)} for one in OPERATIONS},
         "components": {
             "schemas": {
+                "File": _FILE,
                 "Message": _MESSAGE,
                 "MessageRow": _MESSAGE_ROW,
                 "Row": _ROW,
@@ -432,7 +466,12 @@ def _operation(one: Documented) -> dict[str, Any]:
             "description": description,
             "content": _json({"$ref": "#/components/schemas/Error"}),
         }
-    body = {"requestBody": {"content": _json(_object(one.fields))}} if one.fields else {}
+    body: dict[str, Any] = {}
+    if one.fields:
+        body = {"requestBody": {"content": _json(_object(one.fields))}}
+    if one.raw:
+        content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+        body = {"requestBody": {"required": True, "content": content}}
     return body | {
         "operationId": one.name,
         "summary": one.summary,

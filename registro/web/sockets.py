@@ -291,7 +291,13 @@ class Sockets:
             self._watch.limited("message")
             raise Refused("limite_superado")
         sending = await self._services.chat.send(
-            live.person, command.para, command.mensaje, command.id, command.visto, sid
+            live.person,
+            command.para,
+            command.mensaje,
+            command.id,
+            command.visto,
+            sid,
+            command.adjuntos,
         )
         return Later(sending.future, partial(self._acknowledged, sending, command.id))
 

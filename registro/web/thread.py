@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from registro.events.record import rfc3339
 from registro.events.types import NoteWritten
 from registro.services.chat import SentMessage
+from registro.services.files import wire
 from registro.services.inbox import Action, Thread
 from registro.web.i18n import Language
 from registro.web.times import Clock
@@ -24,7 +25,7 @@ class Line:
     """A message as it is shown. `day` is there when a new day begins with it; `follows` when it
     stands with the one before; `ours` when it is on the reader's side; `read` when the other side
     has read it; `first_unread` when the reader's side has read up to just before it; `erased` when
-    only its place is left; `place` is its own address."""
+    only its place is left; `place` is its own address; `files` are those that it brings."""
 
     id: str
     seq: int
@@ -41,6 +42,7 @@ class Line:
     first_unread: bool
     erased: bool
     place: str
+    files: Sequence[Mapping[str, object]] = ()
 
 
 def lines(
@@ -83,6 +85,7 @@ def lines(
                 first_unread=first_unread,
                 erased=message.erased,
                 place=f"{place(message.seq)}#m-{message.seq}",
+                files=[wire(one) for one in message.attachments],
             )
         )
         before = message

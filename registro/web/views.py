@@ -182,6 +182,7 @@ async def respond(
         "here": _here(request),
         "preferences": preferences,
         "replay": request.app.ctx.replay and request.app.ctx.replay.shown,
+        "file_size": request.app.ctx.settings.file_size,
         "registration": request.app.ctx.settings.registration,
     }
     # Not sanic-ext's `render`: of a request that cannot be parsed it does not know.
@@ -250,6 +251,20 @@ def tone(user: str) -> str:
     return f"tone-{crc32(user.encode()) % TONES}"
 
 
+def size(count: int) -> str:
+    """Bytes for people; `static/attachments.js` writes the same."""
+    if count < 1024:
+        return f"{count} B"
+    number, unit = (count / 1024, "KB") if count < 1024 * 1024 else (count / 1024 / 1024, "MB")
+    return f"{number:.0f} {unit}" if number >= 10 else f"{number:.1f} {unit}"
+
+
+def ending(name: str) -> str:
+    """What kind of file a name says it is, in up to four capital letters."""
+    stem, _, last = name.rpartition(".")
+    return last.upper() if stem and last.isalnum() and len(last) <= 4 else "…"
+
+
 def add_to(app: App) -> None:
     """Sets up the environment that sanic-ext made."""
     environment = app.ext.environment
@@ -262,6 +277,8 @@ def add_to(app: App) -> None:
         languages=i18n.LANGUAGES,
         initials=initials,
         tone=tone,
+        size=size,
+        ending=ending,
         json_block=json_block,
         iso=lambda at: rfc3339(at, 3),
         counted=lambda number: str(number) if number < COUNTED else f"{COUNTED - 1}+",

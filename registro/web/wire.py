@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from registro.errors import Refused
 from registro.events.codec import MAX_INTEGER
-from registro.events.decide import DESK_NAME, is_user_name
+from registro.events.decide import DESK_NAME, MAX_ATTACHMENTS, is_user_name
 
 MAX_SEEN = 1000
 """Conversations that one `sincronizar` may name."""
@@ -21,6 +21,7 @@ class SendMessage(NamedTuple):
     mensaje: str
     id: str | None
     visto: int | None
+    adjuntos: Sequence[str] = ()
 
 
 class MarkRead(NamedTuple):
@@ -44,7 +45,20 @@ def send_message(payload: object) -> SendMessage:
         text,
         None if id_ is None else _uuid(id_, "id"),
         None if seen is None else _number(seen, "visto"),
+        _attached(fields.get("adjuntos")),
     )
+
+
+def _attached(value: object) -> list[str]:
+    """Ids of files, each once."""
+    if value is None:
+        return []
+    if not isinstance(value, list) or len(value) > MAX_ATTACHMENTS:
+        raise Refused("datos_invalidos", field="adjuntos")
+    ids = [_uuid(one, "adjuntos").lower() for one in value]
+    if len(set(ids)) != len(ids):
+        raise Refused("datos_invalidos", field="adjuntos")
+    return ids
 
 
 def mark_read(payload: object) -> MarkRead:

@@ -140,9 +140,9 @@ async def test_retention_takes_what_is_older_and_leaves_accounts(
     pool = Pool("", size=1)
     pool._free.append((connection, time.monotonic()))
     rows = await logs.everything(connection)
-    plan = await Erasures(None, pool).older_than(rows[-1].recorded_at)  # type: ignore[arg-type]
+    plan = await Erasures(None, pool, None).older_than(rows[-1].recorded_at)  # type: ignore[arg-type]
     assert [row.position for row in plan.rows] == [6]
-    none = await Erasures(None, pool).older_than(rows[-1].recorded_at, ["session"])  # type: ignore[arg-type]
+    none = await Erasures(None, pool, None).older_than(rows[-1].recorded_at, ["session"])  # type: ignore[arg-type]
     assert none.rows == []
 
 

@@ -30,8 +30,8 @@ def test_any_payload_is_understood_or_refused(payload):
 
 def test_a_message_is_read_with_its_optional_fields():
     payload = {"para": "ada", "mensaje": " x ", "id": ID, "visto": 3, "extra": {}}
-    assert wire.send_message(payload) == ("ada", " x ", ID, 3)
-    assert wire.send_message({"para": "admin", "mensaje": ""}) == ("admin", "", None, None)
+    assert wire.send_message(payload) == ("ada", " x ", ID, 3, [])
+    assert wire.send_message({"para": "admin", "mensaje": ""}) == ("admin", "", None, None, [])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ import { Outbox } from "./outbox.js";
 
 /**
  * @typedef {{de: string, para: string, mensaje: string, id: string, conversacion: string,
- *            seq: number, fecha: string, borrado?: boolean}} Message
+ *            seq: number, fecha: string, borrado?: boolean, adjuntos?: FileOf[]}} Message
+ * @typedef {import("./outbox.js").FileOf} FileOf
  * @typedef {import("./outbox.js").Entry} Entry
  * @typedef {Omit<Entry, "state"> & {state: "sending" | "sent" | "failed", seq?: number}} Outgoing
  * A message of ours, as of now; `seq` once it is sent.
@@ -183,10 +184,11 @@ export class ChatClient extends EventTarget {
 
   /** Sends a message, as soon as that is possible and after those before it. It is kept until it is
    * acknowledged, refused or deleted.
-   * @param {{para: string, mensaje: string, visto?: number}} message @returns {Outgoing} */
-  send({ para, mensaje, visto }) {
-    const seen = visto === undefined ? {} : { visto };
-    return this.#put({ id: uuid(), para, mensaje, ...seen, at: this.#outbox.place(), state: "sending" });
+   * @param {{para: string, mensaje: string, visto?: number, adjuntos?: FileOf[]}} message `adjuntos`
+   * are answers to uploads @returns {Outgoing} */
+  send({ para, mensaje, visto, adjuntos }) {
+    const more = { ...(visto === undefined ? {} : { visto }), ...(adjuntos?.length ? { adjuntos } : {}) };
+    return this.#put({ id: uuid(), para, mensaje, ...more, at: this.#outbox.place(), state: "sending" });
   }
 
   /** Tries a failed message again, under the same id and behind those that wait; an overtaken one
@@ -194,8 +196,8 @@ export class ChatClient extends EventTarget {
   retry(id) {
     const entry = this.#outbox.get(id);
     if (entry?.state !== "failed") return;
-    const { para, mensaje } = entry;
-    this.#put({ id, para, mensaje, at: this.#outbox.place(), state: "sending" });
+    const { para, mensaje, adjuntos } = entry;
+    this.#put({ id, para, mensaje, ...(adjuntos ? { adjuntos } : {}), at: this.#outbox.place(), state: "sending" });
   }
 
   /** Deletes a message that failed; one that is being sent may arrive all the same. @param {string} id */
@@ -465,8 +467,9 @@ export class ChatClient extends EventTarget {
     if (!entry || !this.socket.connected) return;
     if (!this.#outbox.holds(entry)) return this.#refresh();
     const { id, para, mensaje, visto } = entry;
+    const adjuntos = entry.adjuntos?.map((file) => file.id);
     this.#inFlight = id;
-    const answer = await this.#ask("mensaje_privado", { id, para, mensaje, visto });
+    const answer = await this.#ask("mensaje_privado", { id, para, mensaje, visto, adjuntos });
     this.#inFlight = null;
     if (!answer.ok && !this.#outbox.get(id)) return this.#tell("removed", entry); // deleted meanwhile
     if (answer.ok) this.#sent(entry, answer);
@@ -477,9 +480,9 @@ export class ChatClient extends EventTarget {
 
   /** @param {Entry} entry @param {Answer} answer */
   #sent(entry, answer) {
-    const { id, para, mensaje } = entry;
+    const { id, para, mensaje, adjuntos } = entry;
     const { conversacion, seq, fecha } = answer;
-    const message = { de: this.me, para, mensaje, id, conversacion, seq, fecha };
+    const message = { de: this.me, para, mensaje, id, conversacion, seq, fecha, ...(adjuntos ? { adjuntos } : {}) };
     this.#outbox.remove(id);
     this.#changed(message);
     this.#tell("outgoing", { ...entry, state: "sent", seq });
@@ -487,11 +490,11 @@ export class ChatClient extends EventTarget {
   }
 
   /** @param {Entry} entry @param {Answer} answer */
-  #failed({ id, para, mensaje, at }, answer) {
+  #failed({ id, para, mensaje, adjuntos, at }, answer) {
     const codigo = answer.error?.codigo;
     const messages = answer.error?.mensajes ?? [];
     for (const message of messages) this.#arrived(message);
-    const failed = this.#put({ id, para, mensaje, at, state: "failed", codigo });
+    const failed = this.#put({ id, para, mensaje, ...(adjuntos ? { adjuntos } : {}), at, state: "failed", codigo });
     if (codigo === "hay_novedades") this.#tell("overtaken", { outgoing: failed, messages });
   }
 

@@ -1,4 +1,5 @@
 // Messages as lines of a thread: the same elements as templates/thread.html.
+import { filesOf } from "./attachments.js";
 import { say } from "./texts.js";
 import * as times from "./times.js";
 
@@ -47,6 +48,7 @@ const REASONS = {
   mensaje_vacio: () => say("The message is empty."),
   mensaje_largo: () => say("The message is too long: 4,000 characters fit."),
   destinatario_desconocido: () => say("There is no such user."),
+  adjunto_desconocido: () => say("A file is not there any more: attach it again."),
   hay_novedades: () => say("Not sent: new messages came in before it."),
 };
 
@@ -164,6 +166,7 @@ export class Lines {
     const text = line?.querySelector(".text");
     if (!line || !text) return;
     line.classList.add("erased");
+    line.querySelector(".files")?.remove();
     text.textContent = say("This message was erased.");
   }
 
@@ -254,6 +257,7 @@ export class Lines {
     text.id = `t-${message.id}`;
     if (message.borrado) line.classList.add("erased");
     const said = element("div", "said", "", meta, text);
+    if (message.adjuntos?.length) said.append(filesOf(message.adjuntos));
     if (ours) said.append(element("p", "state"));
     line.append(avatar, said);
     if (ours) this.#show(line, "sent");

@@ -94,7 +94,8 @@ export function notify(client, page) {
   }
 
   /** @param {Message} message */
-  function tell({ de, mensaje, conversacion }) {
+  function tell({ de, mensaje, conversacion, adjuntos }) {
+    mensaje ||= (adjuntos ?? []).map((file) => `📎 ${file.nombre}`).join(", ");
     const text = [...mensaje];
     const body = text.length > EXCERPT ? `${text.slice(0, EXCERPT).join("")}…` : mensaje;
     // A conversation's next message takes the place of the one before it.

@@ -2,10 +2,15 @@
 // message has a key of its own, so that two tabs never write over each other's.
 
 /**
+ * A file that was uploaded, as the server answered it.
+ * @typedef {{id: string, nombre: string, tipo: string, bytes: number, url: string, ancho?: number, alto?: number}} FileOf
+ */
+
+/**
  * A message on its way. `at` (milliseconds since 1970, each once) is its place in the order;
  * `codigo` says why it failed, with one of the contract's codes.
  * @typedef {{id: string, para: string, mensaje: string, visto?: number, at: number,
- *            state: "sending" | "failed", codigo?: string}} Entry
+ *            state: "sending" | "failed", codigo?: string, adjuntos?: FileOf[]}} Entry
  */
 
 /** Where all that belongs to one user begins. @param {string} me */
@@ -28,11 +33,16 @@ export function forget(storage, me) {
   for (const key of keptFor(storage, me)) storage.removeItem(key);
 }
 
+/** Whether something that was kept is a list of files. @param {any} value */
+export const isFiles = (value) =>
+  Array.isArray(value) && value.every((file) => [file?.id, file?.nombre, file?.url].every((field) => typeof field === "string"));
+
 /** @param {string | null} text @returns {Entry | undefined} undefined for what is no entry */
 function parse(text) {
   try {
     const entry = JSON.parse(text ?? "null");
     const { id, para, mensaje, at, state } = entry;
+    if (entry.adjuntos !== undefined && !isFiles(entry.adjuntos)) return undefined;
     const fits = [id, para, mensaje].every((field) => typeof field === "string") && Number.isFinite(at);
     return fits && (state === "sending" || state === "failed") ? entry : undefined;
   } catch {

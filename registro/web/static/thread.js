@@ -1,4 +1,5 @@
 // One open thread on a page: its lines, the composer, and what the other side does.
+import { attachments } from "./attachments.js";
 import { ChatClient } from "./chat-client.js";
 import { draftOf } from "./drafts.js";
 import { History } from "./history.js";
@@ -174,6 +175,7 @@ export function openThread({ client, page, para, conversation, ours, guard, read
     const form = $("composer");
     const text = $("text");
     const draft = draftOf(page.me, para);
+    const files = attachments({ me: page.me, para, submit: () => form.requestSubmit() });
     text.value = draft.text;
     const fit = () => {
       text.rows = Math.min(8, text.value.split("\n").length);
@@ -198,9 +200,10 @@ export function openThread({ client, page, para, conversation, ours, guard, read
     });
     $("send-anyway").addEventListener("click", submit);
     // What was overtaken goes back to where it was written, if there is room for it.
-    on("outgoing", ({ id, para: to, state, codigo, mensaje }) => {
+    on("outgoing", ({ id, para: to, state, codigo, mensaje, adjuntos }) => {
       if (to !== para || state !== "failed" || codigo !== "hay_novedades" || !written.has(id) || text.value) return;
       client.discard(id);
+      files.putBack(adjuntos ?? []);
       text.value = mensaje;
       fit();
       keep();
@@ -213,13 +216,13 @@ export function openThread({ client, page, para, conversation, ours, guard, read
     function submit() {
       const mensaje = text.value;
       $("news").hidden = true;
-      if (!mensaje.trim()) return;
+      if ((!mensaje.trim() && !files.any) || !files.ready()) return;
       if ([...mensaje].length > 4000) {
         $("composer-problem").textContent = say("The message is too long: 4,000 characters fit.");
         return;
       }
       const waiting = client.outbox.some((one) => one.para === para && one.state === "sending");
-      written.add(client.send({ para, mensaje, visto: guard && !waiting ? seen : undefined }).id);
+      written.add(client.send({ para, mensaje, visto: guard && !waiting ? seen : undefined, adjuntos: files.take() }).id);
       text.value = "";
       fit();
       keep();
