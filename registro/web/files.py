@@ -31,8 +31,8 @@ from registro.web.typing import App
 RATE = 1
 """Uploads a second that one user may keep up; 20 may begin at once."""
 
-TOGETHER = 4
-"""Uploads of one user that may be under way in a process."""
+TOGETHER = 10
+"""Uploads of one user that may be under way in a process: two messages' worth."""
 
 SLOWEST = 16 * 1024
 """Bytes a second that have to arrive on the average, after a minute."""

@@ -251,6 +251,16 @@ def tone(user: str) -> str:
     return f"tone-{crc32(user.encode()) % TONES}"
 
 
+WIDEST, HIGHEST = 320, 240
+"""Pixels of a picture in a line."""
+
+
+def fitted(width: int, height: int) -> tuple[int, int]:
+    """How large a picture is shown, so that its place is kept while it loads."""
+    scale = min(1, WIDEST / width, HIGHEST / height)
+    return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
+
+
 def size(count: int) -> str:
     """Bytes for people; `static/attachments.js` writes the same."""
     if count < 1024:
@@ -278,6 +288,7 @@ def add_to(app: App) -> None:
         initials=initials,
         tone=tone,
         size=size,
+        fitted=fitted,
         ending=ending,
         json_block=json_block,
         iso=lambda at: rfc3339(at, 3),

@@ -10,6 +10,8 @@ import { say } from "./texts.js";
 
 /** Files of one message. */
 const MOST = 5;
+/** Pixels of a picture in a line. */
+const [WIDEST, HIGHEST] = [320, 240];
 /** Milliseconds before an upload that the network cut is begun again. */
 const PAUSES = [1000, 3000, 8000];
 
@@ -39,10 +41,17 @@ function kind(name) {
 /** @param {string} name */
 const named = (name) => element("span", "name", "", element("bdi", "", name));
 
-/** @param {FileOf} file @param {string} className */
-function image(file, className = "") {
-  const made = element("img", className);
-  Object.assign(made, { loading: "lazy", alt: file.nombre, width: file.ancho, height: file.alto, src: file.url });
+/** How large a picture is shown, in pixels, so that its place is kept while it loads; `web/views.py`
+ * counts the same. @param {FileOf} file */
+function fitted({ ancho = 1, alto = 1 }) {
+  const scale = Math.min(1, WIDEST / ancho, HIGHEST / alto);
+  return { width: Math.max(1, Math.floor(ancho * scale + 0.5)), height: Math.max(1, Math.floor(alto * scale + 0.5)) };
+}
+
+/** @param {FileOf} file */
+function image(file) {
+  const made = element("img");
+  Object.assign(made, { loading: "lazy", alt: file.nombre, ...fitted(file), src: file.url });
   return made;
 }
 
@@ -68,7 +77,6 @@ const PROBLEMS = {
   archivo_grande: () => say("The file is too large."),
   archivo_vacio: () => say("The file is empty."),
   sin_espacio: () => say("Your files take all the room that you have."),
-  limite_superado: () => say("Too many files at once: wait a moment."),
   no_autenticado: () => say("Your session is over."),
 };
 
@@ -228,11 +236,11 @@ export function attachments({ me, para, submit }) {
   /** @param {Upload} upload @param {XMLHttpRequest} request */
   function answered(upload, request) {
     if (!uploads.includes(upload)) return;
-    if (request.status >= 500) return cut(upload);
+    if (request.status >= 500 || request.status === 429) return cut(upload);
     if (request.status === 200) {
       upload.done = request.response;
       tell(say("{name} is attached.", { name: upload.name }));
-    } else fail(upload, PROBLEMS[request.response?.error?.codigo]?.() ?? say("It could not be uploaded."), request.status === 429);
+    } else fail(upload, PROBLEMS[request.response?.error?.codigo]?.() ?? say("It could not be uploaded."), false);
     show(upload);
     goOn();
   }
