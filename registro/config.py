@@ -333,11 +333,10 @@ def load(
         metrics=reader.choice("REGISTRO_METRICS", "off", "loopback", "token"),
         metrics_token=_read_metrics_token(reader),
         otlp_endpoint=_read_otlp_endpoint(reader),
-        notices=_weak_secret_notices(jwt_secret, previous) + _production_notices(reader, env),
         files=reader.path("REGISTRO_FILES") or _default_files(database_url),
         file_size=reader.whole("REGISTRO_FILE_MIB", 0, 1024) * MIB,
         user_files=reader.whole("REGISTRO_USER_FILES_MIB", 0, 10_000_000) * MIB,
-        notices=_weak_secret_notices(jwt_secret, previous),
+        notices=_weak_secret_notices(jwt_secret, previous) + _production_notices(reader, env),
     )
     if reader.problems:
         raise SettingsError(reader.problems)

@@ -118,23 +118,16 @@ def _too_long(request: Request, limit: int) -> bool:
 
 
 @page_for("user", "admin")
-async def download(request: Request, who: Visitor, id: str, name: str) -> HTTPResponse:
+async def download(request: Request, who: Visitor, id: UUID, name: str) -> HTTPResponse:
     """`GET /archivos/<id>/<name>`: a file of a conversation that the reader may see."""
     services: Services = request.app.ctx.services
-    stored = await services.files.visible(who.person, _uuid(id)) if who.known else None
+    stored = await services.files.visible(who.person, str(id)) if who.known else None
     if stored is None or unquote(name) != stored.attachment.name:
         raise NotFound("there is no such file")
     headers = HEADERS | {"ETag": f'"{stored.attachment.sha256}"'}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return empty(304, headers)
     return await _send(request, stored, headers)
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise NotFound("there is no such file") from None
 
 
 async def _send(request: Request, stored: Stored, headers: Mapping[str, str]) -> HTTPResponse:
@@ -195,4 +188,4 @@ def _disposition(kind: str, name: str) -> str:
 def add_to(app: App) -> None:
     app.ctx.uploads = Uploads()
     app.add_route(upload, "/api/archivos", methods=["POST"], name="upload", stream=True)
-    app.add_route(download, "/archivos/<id:str>/<name:str>", name="file")
+    app.add_route(download, "/archivos/<id:uuid>/<name:str>", name="file")

@@ -11,6 +11,7 @@ from registro.events.record import Recorded
 from registro.events.types import (
     CLOCK,
     DESK,
+    Attachment,
     ConnectionClosed,
     ConnectionOpened,
     ConversationAssigned,
@@ -57,14 +58,24 @@ def _role(id_: str) -> str:
 
 def _message() -> st.SearchStrategy[tuple[str, Event]]:
     def build(
-        sender: str, recipient: str, text: str, imported: Imported | None
+        sender: str,
+        recipient: str,
+        text: str,
+        imported: Imported | None,
+        files: list[Attachment],
     ) -> tuple[str, Event]:
         if recipient == DESK or (sender in ADMINS) != (recipient in ADMINS):
             owner = recipient if sender in ADMINS else sender
             conversation = ids.desk_conversation(owner)
         else:
             conversation = ids.pair_conversation(sender, recipient)
-        event = MessageSent(sender=sender, recipient=recipient, text=text, imported=imported)
+        event = MessageSent(
+            sender=sender,
+            recipient=recipient,
+            text=text,
+            imported=imported,
+            attachments=tuple(files),
+        )
         return f"conversation/{conversation}", event
 
     texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
@@ -73,7 +84,20 @@ def _message() -> st.SearchStrategy[tuple[str, Event]]:
     to_desk = st.tuples(st.sampled_from(USERS), st.just(DESK))
     imported = st.sampled_from([None, None, None, Imported("original:mensajes:1", TIMES)])
     return st.builds(
-        lambda pair, text, imported: build(*pair, text, imported), pairs | to_desk, texts, imported
+        lambda pair, text, imported, files: build(*pair, text, imported, files),
+        pairs | to_desk,
+        texts,
+        imported,
+        st.just([]) | st.lists(_file(), max_size=2),
+    )
+
+
+def _file() -> st.SearchStrategy[Attachment]:
+    """No two are the same: a file is sent once."""
+    return st.builds(
+        lambda id_, name: Attachment(str(id_), 7, name, "image/png", "ab" * 32, 3, 2),
+        st.uuids(version=4),
+        st.sampled_from(["foto.png", "año nuevo.pdf"]),
     )
 
 
