@@ -55,6 +55,11 @@ def attachments_of(text: str) -> tuple[Attachment, ...]:
     return _decode(text) if text else ()
 
 
+def with_names(text: str, attachments: Sequence[Attachment]) -> str:
+    """What a message is found by: its text and what its files are called, a line each."""
+    return "\n".join(filter(None, (text, *(f"📎 {one.name}" for one in attachments))))
+
+
 def _text(attachments: Sequence[Attachment]) -> str:
     return _encode(attachments).decode() if attachments else ""
 

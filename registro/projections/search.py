@@ -13,6 +13,7 @@ from registro.db.schema import Column, Table
 from registro.events.record import Recorded
 from registro.events.types import MessageSent
 from registro.projections.grams import fold, grams, word
+from registro.projections.messages import with_names
 from registro.projections.projection import Handler, Projection
 from registro.projections.rows import Rows
 
@@ -58,7 +59,11 @@ def words(what: Iterable[str], number: int) -> list[str]:
 def _sent(rows: Rows, row: Recorded, event: MessageSent) -> None:
     if row.erased:
         return
-    found = grams(fold(event.text)) | {ANY, by(event.sender), to(event.recipient)}
+    found = grams(fold(with_names(event.text, event.attachments))) | {
+        ANY,
+        by(event.sender),
+        to(event.recipient),
+    }
     if event.imported is not None:
         found.add(IMPORTED)
     number = stretch(row.position)

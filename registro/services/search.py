@@ -17,6 +17,7 @@ from registro.events.decide import DESK_NAME, Person
 from registro.events.types import DESK
 from registro.projections import search
 from registro.projections.grams import needed
+from registro.projections.messages import attachments_of, with_names
 from registro.projections.search import SEARCH, STRETCH, stretch
 from registro.services.directory import Directory
 from registro.services.query import Query, State, Terms
@@ -127,7 +128,7 @@ class Search:
                 people.get(one.recipient),
                 people.get(one.user_id) if one.kind == "desk" else None,
                 one.recipient == DESK,
-                one.text,
+                one.said,
                 one.sent_at,
             )
             for one in records
@@ -145,10 +146,16 @@ class _Record:
     sent_at: int
     kind: str
     user_id: str
+    attachments: str
+
+    @property
+    def said(self) -> str:
+        return with_names(self.text, attachments_of(self.attachments))
 
 
 _COLUMNS = (
-    "m.position, m.conversation, m.seq, m.sender, m.recipient, m.text, m.sent_at, c.kind, c.user_id"
+    "m.position, m.conversation, m.seq, m.sender, m.recipient, m.text, m.sent_at, c.kind, c.user_id,"
+    " m.attachments"
 )
 
 
@@ -251,7 +258,7 @@ class _Walk:
         query = self._query
         late_enough = query.since is None or record.sent_at >= query.since
         early_enough = query.until is None or record.sent_at < query.until
-        return late_enough and early_enough and self._terms.in_(record.text)
+        return late_enough and early_enough and self._terms.in_(record.said)
 
 
 def _wanted(query: Query, people: Mapping[str, Sequence[str]]) -> list[list[str]]:

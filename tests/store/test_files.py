@@ -17,8 +17,10 @@ from registro.errors import Refused
 from registro.events.decide import Person
 from registro.events.record import Recorded
 from registro.events.types import Attachment, MessageSent
+from registro.projections import following
 from registro.services import Services
 from registro.services.files import SWEPT_AFTER, Limits
+from registro.services.query import parse
 from tests.support import logs
 
 TEXT = b"una factura"
@@ -238,3 +240,15 @@ async def test_a_file_that_was_altered_or_is_missing_is_a_finding(
         (altered.id, "altered"),
         (missing.id, "missing"),
     ]
+
+
+async def test_a_message_is_found_by_the_names_of_its_files(
+    services: Services, people: People
+) -> None:
+    _, eva, _ = people
+    file = await upload(services, eva, name="Plano del baño.pdf")
+    await send(services, eva, file.id)
+    async with services.readers.connection() as connection:
+        await following.catch_up(connection)
+    found = await services.search.find(parse("bano", int))
+    assert [hit.text for hit in found.hits] == ["📎 Plano del baño.pdf"]
