@@ -154,8 +154,8 @@ class _Record:
 
 
 _COLUMNS = (
-    "m.position, m.conversation, m.seq, m.sender, m.recipient, m.text, m.sent_at, c.kind, c.user_id,"
-    " m.attachments"
+    "m.position, m.conversation, m.seq, m.sender, m.recipient, m.text, m.sent_at, c.kind,"
+    " c.user_id, m.attachments"
 )
 
 
