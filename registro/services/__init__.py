@@ -37,6 +37,7 @@ from registro.services.inbox import Inbox
 from registro.services.links import PasswordLinks
 from registro.services.nodes import Nodes
 from registro.services.people import People
+from registro.services.reports import Reports
 from registro.services.saved_views import SavedViews
 from registro.services.search import Search
 from registro.services.sessions import Sessions
@@ -86,6 +87,7 @@ class Services:
         self.views = SavedViews(self.writer, self.readers)
         self.people = People(self.readers)
         self.search = Search(self.readers, self.directory)
+        self.reports = Reports(self.readers, self.directory)
         self.audit = Audit(self.readers)
         self.checkpoints = Checkpoints(
             self.readers,

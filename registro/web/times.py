@@ -105,6 +105,10 @@ class Clock:
         """0 on a Monday to 6 on a Sunday."""
         return self._local(at).weekday()
 
+    def hour(self, at: int) -> int:
+        """0 to 23"""
+        return self._local(at).hour
+
     def read(self, text: str) -> int:
         """Microseconds since 1970 of RFC 3339, or of a day or a day and time in the reader's zone.
         Raises ValueError for what is neither, or not from 1970 to 2255."""

@@ -292,6 +292,7 @@ def add_to(app: App) -> None:
         ending=ending,
         json_block=json_block,
         iso=lambda at: rfc3339(at, 3),
+        duration=times.duration,
         counted=lambda number: str(number) if number < COUNTED else f"{COUNTED - 1}+",
         status_titles=_STATUS_TITLES,
         status_names=STATUS_NAMES,

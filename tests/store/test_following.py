@@ -63,7 +63,7 @@ async def test_it_is_verified_as_far_as_it_has_come(
     await following.catch_up(connection)
     await logs.append(connection, [draft(*messages(1)[-1])])
     assert (await comparing.verify(database_url, registry.ALL)).ok
-    await connection.execute("UPDATE activity SET waited = waited + 1")
+    await connection.execute("UPDATE activity SET messages = messages + 1")
     report = await comparing.verify(database_url, registry.ALL)
     assert {one.table for one in report.differences} == {"activity"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,9 @@ from registro.events.types import (
     NoteWritten,
     Status,
 )
+from registro.projections.activity import QUARTER
 from tests.support.histories import ADMINS, USERS, History, as_rows, histories
-from tests.support.memory import Memory
+from tests.support.memory import Memory, Tables
 
 USER, ADMIN = USERS[0], ADMINS[0]
 CONVERSATION = ids.desk_conversation(USER)
@@ -94,35 +96,63 @@ def test_waiting_starts_with_the_first_unanswered_message() -> None:
     assert _conversation(_from_user(), _from_desk(), _from_user())["waiting_since"] == 3_000_000
 
 
-def _activity(*events: tuple[str, object]) -> dict[tuple[object, ...], dict[str, int]]:
-    """Rows of activity by hour and admin; events are a second apart."""
-    rows = as_rows(list(events))  # type: ignore[arg-type]
-    return Memory().fold(rows).tables["activity"]
+def _activity(*events: tuple[str, object]) -> Tables:
+    """The tables of the activity; events are a second apart, and the first is at second 1."""
+    return Memory().fold(as_rows(list(events))).tables  # type: ignore[arg-type]
+
+
+def _waits(*events: tuple[str, object]) -> list[tuple[int, ...]]:
+    """Of each wait that is over: milliseconds, whether it was answered, and whether first."""
+    rows = _activity(*events)["activity_waits"]
+    return [(row["waited"], row["answered"], row["first"]) for _, row in sorted(rows.items())]
 
 
 def test_activity_counts_messages_of_users_and_of_each_admin() -> None:
-    hours = _activity(_from_user(), _from_user(), _from_desk(), _from_desk(ADMINS[1]))
-    assert {admin: row["messages"] for (_, admin), row in hours.items()} == {
+    tables = _activity(_from_user(), _from_user(), _from_desk(), _from_desk(ADMINS[1]))
+    assert {admin: row["messages"] for (_, admin), row in tables["activity"].items()} == {
         "": 2, ADMIN: 1, ADMINS[1]: 1,
     }  # fmt: skip
+    kinds = [(kind, at) for kind, at, _ in sorted(tables["activity_rows"])]
+    assert kinds == [
+        ("answer", 3_000_000), ("answer", 4_000_000),
+        ("message", 1_000_000), ("message", 2_000_000), ("opened", 1_000_000),
+    ]  # fmt: skip
 
 
 def test_a_wait_lasts_from_the_first_unanswered_message_to_the_answer() -> None:
     history = [_from_user(), _from_user(), _from_desk(), _from_desk(), _from_user(), _from_desk()]
-    row = _activity(*history)[(0, ADMIN)]
-    assert (row["waits"], row["waited"], row["longest"]) == (2, 3_000_000, 2_000_000)
-    assert (row["first_answers"], row["first_waited"]) == (1, 2_000_000)
+    assert _waits(*history) == [(2000, 1, 1), (1000, 1, 0)]
 
 
-def test_the_desk_writing_first_ends_no_wait() -> None:
-    row = _activity(_from_desk())[(0, ADMIN)]
-    assert (row["messages"], row["waits"], row["first_answers"]) == (1, 0, 0)
+def test_the_desk_writing_first_ends_no_wait_and_opens_nothing() -> None:
+    assert _waits(_from_desk(), _from_user(), _from_desk()) == [(1000, 1, 0)]
+    assert {
+        row["opened"] for row in _activity(_from_desk(), _from_user())["activity"].values()
+    } == {0}
+
+
+def test_resolving_ends_a_wait_without_an_answer_and_the_next_message_opens_again() -> None:
+    history = (_from_user(), _status("resolved"), _from_user(), _from_desk(), _status("resolved"))
+    assert _waits(*history) == [(1000, 0, 1), (1000, 1, 1)]
+    rows = _activity(*history)["activity"]
+    assert (rows[0, ""]["opened"], rows[0, ADMIN]["resolved"]) == (2, 2)
+
+
+@given(histories(120))
+def test_what_activity_counts_is_in_its_rows(history: History) -> None:
+    tables = Memory().fold(as_rows(history)).tables
+    counted = {(*key, what): row[what] for key, row in tables["activity"].items()
+               for what in ("messages", "opened", "resolved") if row[what]}  # fmt: skip
+    names = {"message": "messages", "answer": "messages"}
+    rows = Counter((row["at"] // QUARTER * QUARTER, row["admin"], names.get(kind, kind))
+                   for (kind, _, _), row in tables["activity_rows"].items())  # fmt: skip
+    assert counted == rows
 
 
 def test_messages_of_a_pair_are_nobodys_work() -> None:
     message = MessageSent(sender=USERS[0], recipient=USERS[1], text="hola")
     pair = ids.pair_conversation(USERS[0], USERS[1])
-    assert _activity((f"conversation/{pair}", message)) == {}
+    assert _activity((f"conversation/{pair}", message))["activity"] == {}
 
 
 def test_the_preview_is_the_beginning_of_the_last_message() -> None:
