@@ -95,14 +95,14 @@ def made(seed: int, messages: int, conversations: int) -> Iterator[tuple[str, Ev
         yield f"conversation/{ids.desk_conversation(user)}", message
 
 
-def rows(history: Iterator[tuple[str, Event]]) -> Iterator[Recorded]:
-    """The history as a log records it, hashes included."""
+def rows(history: Iterator[tuple[str, Event]], apart: int = 1) -> Iterator[Recorded]:
+    """The history as a log records it, hashes included, so many seconds apart."""
     dice = random.Random(0)
     versions: dict[str, int] = {}
     for position, (stream, event) in enumerate(history, 1):
         version = versions[stream] = versions.get(stream, 0) + 1
         id_ = str(UUID(int=dice.getrandbits(128), version=4))
-        at = START + position * 1_000_000
+        at = START + position * apart * 1_000_000
         payload, salt = codec.encode(event), dice.randbytes(32)
         commitment = merkle.commitment(salt, payload)
         leaf = merkle.leaf(
@@ -115,13 +115,13 @@ def rows(history: Iterator[tuple[str, Event]]) -> Iterator[Recorded]:
         )  # fmt: skip
 
 
-async def fill(url: str, seed: int, messages: int, conversations: int) -> int:
+async def fill(url: str, seed: int, messages: int, conversations: int, apart: int = 1) -> int:
     """Loads the log alone: the projections are what is measured."""
     connection = await DatabaseConnection(url).open()
 
     async def pages() -> AsyncIterator[Sequence[Recorded]]:
         page: list[Recorded] = []
-        for row in rows(made(seed, messages, conversations)):
+        for row in rows(made(seed, messages, conversations), apart):
             page.append(row)
             if len(page) == reader.PAGE:
                 yield page
@@ -202,7 +202,7 @@ async def pages(url: str, times: int) -> dict[str, list[float]]:
     for _ in range(times):
         cursor, conversation = dice.choice(cursors), dice.choice(everything)
         before = time.perf_counter()
-        await inbox.list(cursor)
+        await inbox.list(cursor=cursor)
         took["inbox"].append((time.perf_counter() - before) * 1000)
         before = time.perf_counter()
         await inbox.thread(conversation)

@@ -457,7 +457,7 @@ def _order(what: What) -> tuple[str, str]:
 async def _counted(connection: Connection, what: What, select: _Select) -> int:
     number = "COUNT(DISTINCT conversation)" if what == "conversations" else "COUNT(*)"
     counts = " UNION ALL ".join(f"SELECT {number} AS n FROM {arm.source}" for arm in select.arms)
-    found = await connection.fetch_value(f"SELECT SUM(n) FROM ({counts}) AS c", **select.values)
+    found = await connection.fetch_value(f"SELECT SUM(n) FROM ({counts}) AS found", **select.values)
     return int(found or 0)
 
 
