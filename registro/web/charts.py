@@ -13,6 +13,9 @@ WIDTH, HEIGHT = 720, 190
 LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 24
 """Room around the plot, for the labels of its axes."""
 
+LINE = 14
+"""Room between two labels of an axis."""
+
 LABELS = 8
 """Labels on an axis of time, at most and about."""
 
@@ -89,7 +92,11 @@ def lines(*series: Sequence[int | None]) -> Lines:
     top = next((value for value in _SECONDS[2:] if value >= most), most)
     slots = _slots(len(series[0]))
     points = [[None if value is None else _log_y(value, top) for value in one] for one in series]
-    ticks = [Tick(_log_y(value, top), value) for value in _SECONDS if value <= top]
+    ticks: list[Tick] = []
+    for value in _SECONDS:
+        tick = Tick(_log_y(value, top), value)
+        if value <= top and (not ticks or ticks[-1].y - tick.y >= LINE):
+            ticks.append(tick)
     return Lines(slots, [_path(slots, one) for one in points], points, ticks)
 
 
