@@ -249,6 +249,15 @@ def test_a_replay_finds_the_messages_that_there_were(shown: Shown) -> None:
     assert "Replay: what there was at position 2000" in page
 
 
+def test_a_replay_reports_what_there_was_by_then(shown: Shown) -> None:
+    page = shown.client.get("/admin/informes?dias=7").text
+    assert "Replay: what there was at position 2000" in page
+    assert 'id="behind"' not in page
+    rows = shown.client.get("/admin/informes/filas?que=mensajes&dias=7").text
+    positions = [int(one) for one in re.findall(r'data-position="(\d+)"', rows)]
+    assert 0 < len(positions) == len([one for one in positions if one <= 2000])
+
+
 def test_pages_of_a_replay_run_no_scripts_that_connect_and_have_no_form(shown: Shown) -> None:
     page = shown.client.get("/soporte?con=flor.ba").text
     assert 'class="line' in page
