@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -540,7 +541,7 @@ def _read_cursor(cursor: str | None, what: What) -> Mapping[str, Any]:
     if cursor is None:
         return {}
     if what == "conversations":
-        return {"conversation": cursor}
+        return {"conversation": str(UUID(cursor))}
     at, _, position = cursor.partition("-")
     return {"at": _number(at), "position": _number(position)}
 

@@ -119,6 +119,7 @@ def test_tables_are_had_as_csv_with_the_names_of_the_page(client: httpx.Client) 
         ("?desde=2024-01-01&hasta=2026-01-01", 400), ("?hasta=2026-03-01", 200),
         ("?desde=1969-12-01&hasta=1969-12-02", 400), ("?desde=9999-12-31&hasta=9999-12-31", 400),
         ("/filas?que=nada", 404), ("/filas?que=esperas&cursor=x", 400),
+        ("/filas?que=conversaciones&cursor=1-2", 400),
         ("/filas?que=esperas&semana=1&hora=2", 400), ("/filas?que=usuarios&semana=7&hora=2", 400),
         ("/filas?que=usuarios&admin=x", 404), ("/csv?tabla=x", 404),
     ],
