@@ -395,7 +395,7 @@ def _delta(now: int | None, then: int | None) -> str | None:
 @known
 async def csv(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/informes/csv`: a table (`tabla`: `dias`, `horas` or `admins`) of a period."""
-    table = request.args.get("tabla")
+    table = request.args.get("tabla", "dias")
     if table not in _TABLES:
         raise NotFound("there is no such table")
     clock = times.clock(request)
@@ -415,7 +415,7 @@ async def rows(request: Request, who: Visitor) -> HTTPResponse:
     services: Services = request.app.ctx.services
     clock, language = times.clock(request), i18n.of(request)
     span = _span(request, clock)
-    asked = request.args.get("que", "")
+    asked = request.args.get("que", "mensajes")
     if asked not in WHAT:
         raise NotFound("there are no such rows")
     what, title = WHAT[asked]
