@@ -364,8 +364,12 @@ _AT_END = (
 
 
 async def _waiting_at(connection: Connection, end: int) -> tuple[int, int | None]:
+    """How many they are, and since when the first of them waits: of the index alone."""
     row = await connection.fetch_one(
-        f"SELECT COUNT(*), MIN(asked_at) FROM ({_AT_END}) AS found", end=end
+        "SELECT COUNT(*), MIN(asked_at) FROM (SELECT asked_at FROM activity_waits"
+        " WHERE ended_at >= :end AND asked_at < :end UNION ALL"
+        " SELECT asked_at FROM activity_waiting WHERE asked_at < :end) AS found",
+        end=end,
     )
     return (0, None) if row is None else (row[0], row[1])
 
