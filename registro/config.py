@@ -33,6 +33,8 @@ MIN_TOKEN_LENGTH: Final = 16
 FILES_ON_MYSQL: Final = Path("registro-files")
 MIB: Final = 1024 * 1024
 PREFIX: Final = "REGISTRO_"
+FROM_FILE: Final = "_FILE"
+"""After the name of a secret: the file that it stands in."""
 HIDDEN: Final = "***"
 
 
@@ -354,6 +356,7 @@ class _Reader:
         self.problems: list[str] = []
         self._values = self._file_values(env_file) if env_file else {}
         self._values |= {name: value for name, value in environ.items() if value.strip()}
+        self._read_secret_files()
         self._check_names()
         self._check_encoding()
 
@@ -429,6 +432,30 @@ class _Reader:
             if binding.error or (binding.key and binding.value is None)
         ]
         return {b.key: b.value for b in bindings if b.key and b.value and b.value.strip()}
+
+    def _read_secret_files(self) -> None:
+        """`JWT_SECRET_FILE` and the like, as Docker and systemd hand secrets over."""
+        for name in (setting.name for setting in SETTINGS if setting.secret):
+            file = self._values.pop(name + FROM_FILE, None)
+            if file is not None and name in self._values:
+                self.problems.append(f"{name} and {name}{FROM_FILE}: expected one of them")
+            elif file is not None:
+                self._read_secret_file(name, Path(file.strip()))
+
+    def _read_secret_file(self, name: str, path: Path) -> None:
+        """A newline at the end is the editor's and not part of the secret."""
+        try:
+            value = path.read_text("utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no UTF-8"
+            self.problems.append(
+                f"{name}{FROM_FILE}={str(path)!r}: expected a text file that can be read: {reason}"
+            )
+            return
+        if value.strip():
+            self._values[name] = value
+        else:
+            self.problems.append(f"{name}{FROM_FILE}={str(path)!r}: the file is empty")
 
     def _check_names(self) -> None:
         without_prefix = {name.removeprefix(PREFIX): name for name in _BY_NAME}

@@ -236,6 +236,41 @@ def test_a_secret_that_cannot_be_kept_is_a_problem(tmp_path):
     assert problem.startswith("JWT_SECRET is not set: expected it, or a secret in registro.db.secr")
 
 
+# Secrets in files
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path):
+    (tmp_path / "jwt").write_text(f" {SECRET} \n")
+    (tmp_path / "password").write_text("hunter/2\r\n")
+    env_file = tmp_path / ".env"
+    env_file.write_text("DB_PASS_FILE=password\n")
+    environ = {"JWT_SECRET_FILE": f"{tmp_path}/jwt", "DB_PASS_FILE": ""} | MYSQL
+    settings = config.load(environ, env_file)
+    assert settings.jwt_secret == f" {SECRET} "
+    assert settings.database_url == "mysql://registro:hunter%2F2@localhost:3306/chat"
+
+
+def test_a_file_is_for_secrets_alone():
+    assert problems(REGISTRO_MESSAGE_RATE_FILE="rate")[0].startswith(
+        "REGISTRO_MESSAGE_RATE_FILE: there is no such setting"
+    )
+
+
+def test_a_secret_that_cannot_be_read_from_its_file_is_a_problem(tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(b"hunter2\xff")
+    files = {"REDIS_URL_FILE": ".", "DB_PASS_FILE": "binary", "DATABASE_URL_FILE": "empty"}
+    assert problems(**files, JWT_SECRET_FILE="both") == (
+        "JWT_SECRET and JWT_SECRET_FILE: expected one of them",
+        "DATABASE_URL_FILE='empty': the file is empty",
+        "DB_PASS_FILE='binary': expected a text file that can be read: it is no UTF-8",
+        "REDIS_URL_FILE='.': expected a text file that can be read: Is a directory",
+    )
+
+
+# Previous secrets
+
+
 def test_previous_secrets_are_a_json_list():
     older = [SECRET, "ñ" * 16]
     settings = load(REGISTRO_JWT_SECRETS_PREVIOUS=json.dumps(older))
