@@ -6,6 +6,7 @@ import click
 
 from registro import __version__
 from registro.cli import (
+    backup,
     checkpoint,
     doctor,
     erase,
@@ -40,3 +41,4 @@ main.add_command(erase.erase)
 main.add_command(files.files)
 main.add_command(import_original.import_original)
 main.add_command(doctor.doctor)
+main.add_command(backup.backup)

@@ -14,8 +14,10 @@ from registro.events.record import Recorded, from_line
 from registro.projections import runner
 from registro.services import Services
 
-FOLDER = Path(__file__).resolve().parents[2] / "fixtures"
-LOG = FOLDER / "desk.jsonl"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FILE = Path("fixtures") / "desk.jsonl"
+LOG = _PACKAGE / _FILE if (_PACKAGE / _FILE).is_file() else _PACKAGE.parent / _FILE
+"""In an installed package the file is inside it, in a checkout beside it."""
 
 
 def read_log(path: Path = LOG) -> Iterator[Recorded]:
