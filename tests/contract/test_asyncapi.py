@@ -42,7 +42,7 @@ def test_the_document_names_every_event_that_clients_may_send() -> None:
 
 def test_the_document_names_every_event_that_clients_are_sent() -> None:
     source = "".join(path.read_text("utf-8") for path in (ROOT / "registro/web").glob("*.py"))
-    sent = set(re.findall(r"(?:Emission|\.deliver)\(\s*\"(\w+)\"", source))
+    sent = set(re.findall(r"(?:Emission|\.deliver|\.broadcast)\(\s*\"(\w+)\"", source))
     assert operations("send").keys() == sent
 
 
@@ -68,6 +68,10 @@ def session(world: Any) -> list[Any]:
     sent = call(user, "mensaje_privado", {"para": "admin", "mensaje": "hola"})
     mark = {"conversacion": sent["conversacion"], "seq": 1}
     call(admin, "leido", mark)
+    colleague = world.admin()
+    call(colleague, "mirando", {"conversacion": sent["conversacion"]})
+    call(admin, "mirando", {"conversacion": None})
+    admin.next("mirando")
     call(admin, "escribiendo", {"para": user.user})
     call(admin, "mensaje_privado", {"para": user.user, "mensaje": "¿qué tal?", "visto": 1})
     call(admin, "mensaje_privado", {"para": user.user, "mensaje": "tarde", "visto": 0})
