@@ -11,6 +11,7 @@ from sanic.response import json
 from registro.errors import Refused
 from registro.events import ids
 from registro.events.codec import MAX_INTEGER
+from registro.events.decide import MAX_NAME, is_text
 from registro.events.record import rfc3339
 from registro.services import Services
 from registro.services.chat import Page
@@ -19,6 +20,9 @@ from registro.web import cookies, openapi, queues, tokens
 from registro.web.access import Access, declare
 from registro.web.auth import Visitor, api_for, error
 from registro.web.typing import App
+
+NAMED = 8
+"""People that the palette is told of."""
 
 
 def number(text: str | None) -> int | None:
@@ -113,6 +117,18 @@ async def counts(request: Request, who: Visitor) -> HTTPResponse:
     return json(await queues.counts(services.inbox, chosen, who.person))
 
 
+@api_for("admin")
+async def people(request: Request, who: Visitor) -> HTTPResponse:
+    """`GET /api/personas?nombre=<part>`: the first users with such a name, for the palette."""
+    services: Services = request.app.ctx.services
+    name = request.args.get("nombre", "").strip()
+    if not name or not is_text(name) or len(name) > MAX_NAME:
+        return error(400, "datos_invalidos", "`nombre` es una parte de un nombre.")
+    found = await services.people.list(name, limit=NAMED, role="user") if who.known else None
+    someone = found.people if found else []
+    return json([{"user": one.user, "name": one.name} for one in someone])
+
+
 @api_for("user", "admin")
 async def thread(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /api/hilo`: a part of a thread, for our pages."""
@@ -179,6 +195,7 @@ def add_to(app: App) -> None:
     )
     app.add_route(inbox, "/api/bandeja", name="inbox")
     app.add_route(counts, "/api/bandeja/cuentas", name="inbox_counts")
+    app.add_route(people, "/api/personas", name="api_people")
     app.add_route(thread, "/api/hilo", name="thread")
     app.add_route(renew, "/api/sesion", methods=["POST"], name="renew")
     app.add_route(openapi_document, "/api-docs/openapi.json", name="openapi")

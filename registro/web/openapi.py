@@ -269,6 +269,25 @@ OPERATIONS = [
         },
     ),
     Documented(
+        "/api/personas",
+        "people",
+        N_("The first 8 users with such a name or user name"),
+        ("admin",),
+        (
+            Parameter(
+                "nombre", N_("Part of a name, or the beginning of a user name"), required=True
+            ),
+        ),
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["user", "name"],
+                "properties": {"user": {"type": "string"}, "name": {"type": "string"}},
+            },
+        },
+    ),
+    Documented(
         "/api/hilo",
         "thread",
         N_(

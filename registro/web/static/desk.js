@@ -124,6 +124,7 @@ export function closeMenus() {
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of opened()) {
+      event.preventDefault(); // it does not also leave what is behind the menu
       menu.open = false;
       menu.querySelector("summary")?.focus();
     }
