@@ -21,6 +21,8 @@ from registro.events.types import (
     ConversationRead,
     ConversationStatusChanged,
     ConversationUnread,
+    DeskAnswerRemoved,
+    DeskAnswerSaved,
     DeskViewRemoved,
     DeskViewSaved,
     MessageSent,
@@ -46,6 +48,9 @@ MAX_LABELS = 20
 
 MAX_VIEW_NAME = 40
 """Code points in the name of a saved view."""
+
+MAX_TITLE = 40
+"""Code points in the title of a canned answer."""
 
 MAX_SNOOZE = 366 * 86_400 * 1_000_000
 """Microseconds that a conversation may be snoozed for: a year."""
@@ -388,3 +393,46 @@ def _may_change(admin: Person, view: SavedView | None) -> None:
     """Whoever owns a view may, and with a shared one every admin."""
     if not admin.is_admin or (view is not None and not view.shared and view.owner != admin.id):
         raise Refused("no_autorizado")
+
+
+class Answer(NamedTuple):
+    """A canned answer."""
+
+    id: str
+    title: str
+    text: str
+
+
+def save_answer(
+    admin: Person, answer: Answer | None, title: str, text: str
+) -> DeskAnswerSaved | None:
+    """A new canned answer (`answer` None), or what one that is there says; None when it does.
+
+    Raises Refused: `no_autorizado` for who is no admin, `datos_invalidos` (with `field`) for the
+    title, and what `check_text` raises (with `field`) for the text.
+    """
+    if not admin.is_admin:
+        raise Refused("no_autorizado")
+    if not is_user_name(title) or len(title) > MAX_TITLE:
+        raise Refused("datos_invalidos", field="title")
+    try:
+        check_text(text)
+    except Refused as refused:
+        raise Refused(refused.code, field="text") from None
+    if answer is not None and (answer.title, answer.text) == (title, text):
+        return None
+    return DeskAnswerSaved(title=title, text=text, by=admin.id)
+
+
+def remove_answer(admin: Person) -> DeskAnswerRemoved:
+    """Raises Refused `no_autorizado`."""
+    if not admin.is_admin:
+        raise Refused("no_autorizado")
+    return DeskAnswerRemoved(by=admin.id)
+
+
+def looks_like(title: str) -> str:
+    """A title without capitals and accents: two that are alike in this would be taken for each
+    other where one types to find them."""
+    plain = unicodedata.normalize("NFKD", title.casefold())
+    return "".join(one for one in plain if not unicodedata.combining(one))

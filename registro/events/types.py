@@ -386,6 +386,29 @@ class DeskViewRemoved(Event, frozen=True):
         return self
 
 
+# Stream answer/<id>: a text that admins put into their answers
+
+
+class DeskAnswerSaved(Event, frozen=True):
+    """The canned answer has this title and this text from now on."""
+
+    type: ClassVar[str] = "desk:answer:saved"
+    title: str
+    text: str
+    by: str
+
+    def redacted(self) -> Event:
+        return msgspec.structs.replace(self, title="", text="")
+
+
+class DeskAnswerRemoved(Event, frozen=True):
+    type: ClassVar[str] = "desk:answer:removed"
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
 # Stream verification/<id>
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from registro.projections import (
     actions,
     activity,
+    answers,
     connections,
     conversations,
     messages,
@@ -29,6 +30,7 @@ INLINE: tuple[Projection, ...] = (
     actions.PROJECTION,
     subjects.PROJECTION,
     views.PROJECTION,
+    answers.PROJECTION,
 )
 """Folded in the transaction that appends: what was acknowledged is on the next page."""
 

@@ -25,6 +25,8 @@ from registro.events.types import (
     ConversationRead,
     ConversationStatusChanged,
     ConversationUnread,
+    DeskAnswerRemoved,
+    DeskAnswerSaved,
     DeskViewRemoved,
     DeskViewSaved,
     Event,
@@ -106,6 +108,8 @@ NAMES: Mapping[str, Callable[[Recorded, Any], set[str]]] = {
     NoteWritten.type: lambda row, event: {event.by},
     DeskViewSaved.type: lambda row, event: {event.by, event.owner},
     DeskViewRemoved.type: lambda row, event: {event.by},
+    DeskAnswerSaved.type: lambda row, event: {event.by},
+    DeskAnswerRemoved.type: lambda row, event: {event.by},
     LogErased.type: lambda row, event: {event.by, event.user or event.by},
 }
 """Event type → the ids of the people and sessions that an event of it concerns."""

@@ -21,6 +21,7 @@ from registro.projections import generations, registry, runner
 from registro.services import preferences
 from registro.services.accounts import Accounts
 from registro.services.administration import Administration
+from registro.services.answers import Answers
 from registro.services.audit import Audit
 from registro.services.chat import Chat
 from registro.services.checkpoints import Checkpoints
@@ -85,6 +86,7 @@ class Services:
         self.inbox = Inbox(self.readers, self.directory)
         self.dossiers = Dossiers(self.readers, self.directory)
         self.views = SavedViews(self.writer, self.readers)
+        self.answers = Answers(self.writer, self.readers)
         self.people = People(self.readers)
         self.search = Search(self.readers, self.directory)
         self.reports = Reports(self.readers, self.directory)

@@ -24,18 +24,21 @@ from registro.events.store import draft
 from registro.events.types import (
     ConversationLabelAdded,
     ConversationLabelRemoved,
+    DeskAnswerSaved,
     LogErased,
     MessageSent,
     NoteWritten,
 )
 from registro.events.writer import LogWriter
+from registro.projections.subjects import subject
 from registro.services.files import Files
 
 POSITIONS_AN_EVENT = 1000
 """Positions in one erasure event, so that none grows without bound."""
 
-RETAINED = ("conversation", "desk", "session", "connection")
-"""Kinds of events that age; those of accounts and erasures say how things are, so they stay."""
+RETAINED = ("conversation", "session", "connection")
+"""Kinds of events that age; those of accounts, erasures and of what the desk has set up say how
+things are, so they stay."""
 
 
 _WRITTEN = (ConversationLabelAdded.type, ConversationLabelRemoved.type, NoteWritten.type)
@@ -85,8 +88,12 @@ class Erasures:
             written = await connection.fetch_all(
                 "SELECT position FROM messages WHERE sender = :id", id=person.id
             )
+            answers = await connection.fetch_all(
+                "SELECT position FROM subjects WHERE subject = :subject",
+                subject=subject(person.id, DeskAnswerSaved.type),
+            )
             found = {row.position: row for row in rows}
-            elsewhere = [row[0] for row in written if row[0] not in found]
+            elsewhere = [row[0] for row in (*written, *answers) if row[0] not in found]
             found |= await reader.at_positions(connection, elsewhere)
         return Plan([found[p] for p in sorted(found) if _erasable(found[p])], person)
 

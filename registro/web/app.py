@@ -22,6 +22,7 @@ from registro.services import Services, fixtures, running
 from registro.services.replay import Replay
 from registro.web import (
     access,
+    answers,
     api,
     assets,
     audit,
@@ -82,6 +83,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         several,
         saved_views,
         files,
+        answers,
         health,
         metrics,
     ):
@@ -131,6 +133,7 @@ def create_replay(settings: Settings, shown: Replay, name: str = "registro-repla
         reports,
         api,
         files,
+        answers,
         health,
     ):
         part.add_to(app)

@@ -24,6 +24,7 @@ from registro.events.types import (
     ConversationRead,
     ConversationStatusChanged,
     ConversationUnread,
+    DeskAnswerSaved,
     DeskViewSaved,
     Event,
     LogErased,
@@ -68,6 +69,8 @@ TITLES: Mapping[str, str] = {
     "conversation:note:written": N_("Private note"),
     "desk:view:saved": N_("View saved"),
     "desk:view:removed": N_("View removed"),
+    "desk:answer:saved": N_("Canned answer saved"),
+    "desk:answer:removed": N_("Canned answer removed"),
     "log:verified": N_("Log verified"),
     "log:erased": N_("Erased"),
 }
@@ -376,6 +379,10 @@ def _view(narrator: Narrator, event: DeskViewSaved) -> str:
     return f"{event.name} · {whose}"
 
 
+def _answer(narrator: Narrator, event: DeskAnswerSaved) -> str:
+    return event.title
+
+
 _WORDS: Mapping[type[Event], Callable[[Narrator, Any], str]] = {
     UserRegistered: _registered,
     UserRoleChanged: _role_changed,
@@ -392,6 +399,7 @@ _WORDS: Mapping[type[Event], Callable[[Narrator, Any], str]] = {
     ConversationLabelRemoved: _label,
     NoteWritten: _message,
     DeskViewSaved: _view,
+    DeskAnswerSaved: _answer,
     LoginsFailed: _failed,
     AccessDenied: _denied,
     LogVerified: _verified,

@@ -385,6 +385,29 @@ OPERATIONS = [
         ),
     ),
     Documented(
+        "/api/respuestas",
+        "list_answers",
+        N_("Canned answers by title"),
+        ("admin",),
+        (),
+        {
+            "type": "object",
+            "properties": {
+                "respuestas": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "id": {"type": "string", "format": "uuid"},
+                            "titulo": {"type": "string"},
+                            "texto": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        },
+    ),
+    Documented(
         "/api/buscar",
         "search",
         N_("Messages that were searched for, 30 at a time, the newest first"),

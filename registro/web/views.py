@@ -218,6 +218,7 @@ _PAGES = {
     "/register": "/registro",
     "/admin/personas/invitar": "/admin/personas/nueva",
     "/admin/persona/clave": "/admin/personas",
+    "/admin/respuestas/guardar": "/admin/respuestas",
 }
 """The pages whose forms are posted to other addresses."""
 

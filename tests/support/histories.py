@@ -21,6 +21,8 @@ from registro.events.types import (
     ConversationSnoozeEnded,
     ConversationStatusChanged,
     ConversationUnread,
+    DeskAnswerRemoved,
+    DeskAnswerSaved,
     DeskViewRemoved,
     DeskViewSaved,
     Event,
@@ -155,6 +157,19 @@ def _view() -> st.SearchStrategy[tuple[str, Event]]:
     return st.tuples(streams, st.sampled_from([*saved, *map(DeskViewRemoved, ADMINS)]))
 
 
+def _answer() -> st.SearchStrategy[tuple[str, Event]]:
+    events = [
+        *(
+            DeskAnswerSaved(title, "¡Gracias!", by)
+            for title in ("gracias", "pago")
+            for by in ADMINS
+        ),
+        *map(DeskAnswerRemoved, ADMINS),
+    ]
+    streams = st.sampled_from([f"answer/{UUID(int=n, version=4)}" for n in (210, 211)])
+    return st.tuples(streams, st.sampled_from(events))
+
+
 def _connection() -> st.SearchStrategy[tuple[str, Event]]:
     def build(number: int, person: str, opened: bool) -> tuple[str, Event]:
         stream = f"connection/{UUID(int=number, version=4)}"
@@ -205,6 +220,7 @@ def histories(max_size: int = 40) -> st.SearchStrategy[History]:
         _session(),
         _account(),
         _view(),
+        _answer(),
     )
     return st.lists(steps, max_size=max_size).map(lambda rest: registrations() + _possible(rest))
 

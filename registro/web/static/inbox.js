@@ -1,5 +1,6 @@
 // The page of an admin: the list of conversations, and the thread that is open.
 import { actOnSeveral } from "./bulk.js";
+import { offerAnswers } from "./canned.js";
 import { closeMenus, openDesk, showAction, STATUSES } from "./desk.js";
 import { element, initials, tone } from "./lines.js";
 import { shareLooks } from "./looking.js";
@@ -40,6 +41,7 @@ function openRow(row) {
     place: (seq) => `${address(row.user)}&mensaje=${seq}`,
     signal,
   });
+  offerAnswers({ nombre: row.name, admin: page.names[page.me] }, signal);
   const show = openDesk(row, (changed) => showRow(changed), () => go(address()), signal);
   return { row, lines, history, show, close: () => closing.abort() };
 }
