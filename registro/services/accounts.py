@@ -17,8 +17,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from registro.db.connection import DatabaseConnection, Pool
 from registro.db.migrations import CREDENTIAL
-from registro.errors import Refused, Rejected, Unavailable
-from registro.events import types
+from registro.errors import Conflict, Refused, Rejected, Unavailable
+from registro.events import reader, types
 from registro.events.decide import (
     DESK_NAME,
     Person,
@@ -113,6 +113,27 @@ class Accounts:
         await self._writer.append(draft(f"user/{person.id}", types.UserPasswordChanged(by=by)))
         await self._store_hash(person.id, hashed=hashed)
 
+    async def change_password(self, person: Person, old: str, new: str, *, loopback: bool) -> bool:
+        """Sets one's own password; False when `old` is not it.
+
+        Raises Refused `datos_invalidos`, as `register` does; Unavailable, also when the account is
+        changed at the same time: nobody gets past a reset.
+        """
+        stream = f"user/{person.id}"
+        async with self._readers.connection() as connection:
+            version = (await reader.versions(connection, [stream])).get(stream, 0)
+        if await self.verify_password(person.user, old, loopback=loopback) is None:
+            return False
+        before = await self._hash_of(person)
+        hashed = await self.hash(new, person.user, person.name)
+        event = types.UserPasswordChanged(by=person.id)
+        try:
+            await self._writer.append(draft(stream, event, expected=version))
+        except Conflict:
+            raise Unavailable("an account was changed at the same time") from None
+        await self._replace_hash(person, before, hashed)
+        return True
+
     async def set_demo_password(self, user_ids: Sequence[str], password: str) -> None:
         """One password for the people of the sample data. It works on loopback only."""
         hashed = await self.hash(password)
@@ -193,6 +214,30 @@ class Accounts:
             return await loop.run_in_executor(self._threads, function, *arguments)
         finally:
             self._waiting -= 1
+
+    async def _hash_of(self, person: Person) -> str:
+        async with self._readers.connection() as connection:
+            return str(
+                await connection.fetch_value(
+                    "SELECT hash FROM credential WHERE user_id = :id", id=person.id
+                )
+            )
+
+    async def _replace_hash(self, person: Person, before: str, hashed: str) -> None:
+        """Exchanges a hash for another, unless a reset has taken it away meanwhile."""
+        connection = await self._connect().open()
+        try:
+            async with connection.transaction():
+                await connection.execute(
+                    "UPDATE credential SET hash = :hash, demo = 0, changed_at = :now"
+                    " WHERE user_id = :id AND hash = :before",
+                    hash=hashed,
+                    now=time.time_ns() // 1000,
+                    id=person.id,
+                    before=before,
+                )
+        finally:
+            await connection.close()
 
     async def _store_hash(self, *user_ids: str, hashed: str, demo: bool = False) -> None:
         now = time.time_ns() // 1000

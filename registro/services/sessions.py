@@ -91,6 +91,18 @@ class Sessions:
     async def end_all(self, person: Person, by: str) -> None:
         """Revokes every token that somebody may still use, as far as it is known: their logins, and
         what their open sockets came with. Raises Unavailable."""
+        for key in await self._alive(person):
+            await self.end(person, key, "revoked", by)
+
+    async def end_others(self, person: Person, key: str) -> None:
+        """The same for oneself, but for the login that the token `key` belongs to."""
+        login = await self._login(person, key)
+        own = {key} if login is None else {key, *login.tokens}
+        for other in await self._alive(person):
+            if other not in own:
+                await self.end(person, other, "revoked", person.id)
+
+    async def _alive(self, person: Person) -> list[str]:
         async with self._readers.connection() as connection:
             keys = await connection.fetch_all(
                 "SELECT session_key FROM sessions"
@@ -100,8 +112,7 @@ class Sessions:
                 id=person.id,
                 now=rfc3339(_now()),
             )
-        for (key,) in keys:
-            await self.end(person, key, "revoked", by)
+        return [key for (key,) in keys]
 
     async def _login(self, person: Person, key: str) -> _Login | None:
         """The login that a token belongs to; None for a token that was minted elsewhere."""

@@ -86,7 +86,18 @@ class PasswordView(View):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnPasswordView(View):
+    """`problem` is what was wrong: `wrong` (the old password), `throttled` (for `wait` seconds),
+    `away`, or why the new one is not good enough."""
+
+    template: ClassVar[str] = "own_password.html"
+    problem: str = ""
+    wait: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PreferencesView(View):
     template: ClassVar[str] = "preferences.html"
     chosen: Preferences
     saved: bool
+    changed: bool = False

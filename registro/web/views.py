@@ -219,6 +219,7 @@ _PAGES = {
     "/admin/personas/invitar": "/admin/personas/nueva",
     "/admin/persona/clave": "/admin/personas",
     "/admin/respuestas/guardar": "/admin/respuestas",
+    "/preferencias/clave/cambiar": "/preferencias/clave",
 }
 """The pages whose forms are posted to other addresses."""
 

@@ -144,7 +144,7 @@ def test_the_list_of_answers_is_accessible_and_fits_a_phone(
     expect(options(page)).to_have_count(3)
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    for path in ("/admin/respuestas", "/admin/respuesta"):
+    for path in ("/admin/respuestas", "/admin/respuesta", "/preferencias/clave"):
         page.goto(stocked.url + path)
         assert violations(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
