@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import PHONE, Desk, NewContext, violations
 from tests.browser.test_desk import open_inbox
 
-ANSWERS = {
-    "Saludo": "Hola, {nombre}. Soy {admin}.",
-    "Gracias por avisar": "Gracias, lo miramos hoy.",
-    "Envío": "El paquete ha salido ya.",
-}
-
-
-@pytest.fixture(scope="module")
-def stocked(desk: Desk) -> Desk:
-    """A desk that has some answers, whatever the order of the tests."""
-    with httpx.Client(
-        base_url=desk.url, cookies={"token": desk.server.token("ana", "admin")}
-    ) as ana:
-        for title, text in ANSWERS.items():
-            done = ana.post("/admin/respuestas/guardar", data={"titulo": title, "texto": text})
-            assert done.status_code == 303
-    return desk
+GREETING = (
+    "Hola, Antoni Rius i Ferrer. Soy Ana Belmonte Ruiz, de Talleres Rueda. ¿En qué puedo ayudarle?"
+)
+THANKS = "Gracias por avisarnos, {}. Lo miramos en el taller y le contamos en cuanto sepamos algo."
 
 
 def thread(new_context: NewContext, desk: Desk, user: str, **options: object) -> Page:
@@ -43,13 +29,13 @@ def chosen(page: Page) -> Locator:
 
 
 def test_a_slash_offers_answers_and_the_keyboard_chooses(
-    new_context: NewContext, stocked: Desk
+    new_context: NewContext, desk: Desk
 ) -> None:
-    page = thread(new_context, stocked, "toni.rius")
+    page = thread(new_context, desk, "toni.rius")
     text = page.locator("#text")
     text.press_sequentially("/")
-    expect(options(page)).to_have_count(3)
-    expect(chosen(page)).to_have_text("Envío")
+    expect(options(page)).to_have_count(4)
+    expect(chosen(page)).to_have_text("Devolución")
     page.keyboard.press("ArrowUp")
     expect(chosen(page)).to_have_text("Saludo")
     page.keyboard.press("ArrowDown")
@@ -57,27 +43,25 @@ def test_a_slash_offers_answers_and_the_keyboard_chooses(
     page.keyboard.type("sál")
     expect(options(page)).to_have_count(2)  # a title that begins so, and a text that has it
     page.keyboard.press("Enter")
-    expect(text).to_have_value("Hola, Antoni Rius i Ferrer. Soy Ana Belmonte Ruiz.")
+    expect(text).to_have_value(GREETING)
     expect(text).to_be_focused()
     expect(page.locator(".answers")).to_be_hidden()
     page.keyboard.press("Enter")
-    expect(page.locator(".line .text").last).to_have_text(
-        "Hola, Antoni Rius i Ferrer. Soy Ana Belmonte Ruiz."
-    )
+    expect(page.locator(".line .text").last).to_have_text(GREETING)
     page.keyboard.type("/gracias")
     expect(options(page)).to_have_count(1)
     page.keyboard.press("Tab")
-    expect(text).to_have_value(ANSWERS["Gracias por avisar"])
+    expect(text).to_have_value(THANKS.format("Antoni Rius i Ferrer"))
     page.reload()
     expect(page.locator("#text")).to_have_value(
-        ANSWERS["Gracias por avisar"]
+        THANKS.format("Antoni Rius i Ferrer")
     )  # a draft like others
 
 
 def test_escape_leaves_what_was_typed_and_nothing_is_sent_by_mistake(
-    new_context: NewContext, stocked: Desk
+    new_context: NewContext, desk: Desk
 ) -> None:
-    page = thread(new_context, stocked, "iker")
+    page = thread(new_context, desk, "iker")
     text, box, lines = page.locator("#text"), page.locator(".answers"), page.locator(".line")
     before = lines.count()
     text.press_sequentially("/nada de eso")
@@ -100,15 +84,15 @@ def test_escape_leaves_what_was_typed_and_nothing_is_sent_by_mistake(
 
 
 def test_a_click_puts_an_answer_where_the_cursor_is_and_another_thread_has_its_own(
-    new_context: NewContext, stocked: Desk
+    new_context: NewContext, desk: Desk
 ) -> None:
-    page = thread(new_context, stocked, "flor.ba")
+    page = thread(new_context, desk, "flor.ba")
     text, button = page.locator("#text"), page.get_by_role("button", name="Respuestas rápidas")
     text.fill("Hola.  Saludos")
     text.evaluate("text => text.setSelectionRange(6, 6)")
     button.click()
-    options(page).filter(has_text="Envío").click()
-    expect(text).to_have_value("Hola. El paquete ha salido ya. Saludos")
+    options(page).filter(has_text="Gracias por avisar").click()
+    expect(text).to_have_value("Hola. " + THANKS.format("Florencia Acosta") + " Saludos")
     button.click()
     button.click()
     expect(page.locator(".answers")).to_be_hidden()
@@ -123,9 +107,9 @@ def test_a_click_puts_an_answer_where_the_cursor_is_and_another_thread_has_its_o
 
 
 def test_what_is_chosen_is_not_sent_before_the_answers_are_there(
-    new_context: NewContext, stocked: Desk
+    new_context: NewContext, desk: Desk
 ) -> None:
-    page = thread(new_context, stocked, "jtucker")
+    page = thread(new_context, desk, "jtucker")
     before = page.locator(".line").count()
     page.route("**/api/respuestas", lambda route: None)  # never answered
     page.locator("#text").press_sequentially("/gra")
@@ -137,15 +121,15 @@ def test_what_is_chosen_is_not_sent_before_the_answers_are_there(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_list_of_answers_is_accessible_and_fits_a_phone(
-    new_context: NewContext, stocked: Desk, theme: str
+    new_context: NewContext, desk: Desk, theme: str
 ) -> None:
-    page = thread(new_context, stocked, "carmen.vidal", viewport=PHONE, color_scheme=theme)
+    page = thread(new_context, desk, "carmen.vidal", viewport=PHONE, color_scheme=theme)
     page.locator("#text").press_sequentially("/")
-    expect(options(page)).to_have_count(3)
+    expect(options(page)).to_have_count(4)
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     for path in ("/admin/respuestas", "/admin/respuesta", "/preferencias/clave"):
-        page.goto(stocked.url + path)
+        page.goto(desk.url + path)
         assert violations(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
 

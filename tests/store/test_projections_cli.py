@@ -45,7 +45,7 @@ def test_status_has_a_line_for_each_projection(desk: Shell) -> None:
 
 def test_rebuilding_says_what_it_did(desk: Shell) -> None:
     printed = desk.run("projections", "rebuild", "messages", "users")
-    assert printed.startswith("rebuilt messages, users from 2,238 events in ")
+    assert printed.startswith("rebuilt messages, users from 2,242 events in ")
 
 
 def test_there_is_no_rebuilding_what_does_not_exist(desk: Shell) -> None:

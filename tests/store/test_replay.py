@@ -163,7 +163,7 @@ def test_the_command_says_what_it_wrote(desk: Shell) -> None:
     last = json.loads(desk.run("log", "show", "1500"))["recorded_at"]
     target = f"{desk.folder}/1500.db"
     printed = desk.run("replay", "--until", last, "--from", exported, "--to", target)
-    assert f"1,500 of 2,238 events, until {rfc3339(parse_rfc3339(last))}, root " in printed
+    assert f"1,500 of 2,242 events, until {rfc3339(parse_rfc3339(last))}, root " in printed
     replayed = f"sqlite:///{target}"
     report = json.loads(desk.run("log", "verify", "--json", DATABASE_URL=replayed))
     assert report["root"] in printed
@@ -176,7 +176,7 @@ def test_the_command_says_what_it_wrote(desk: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--until", "9999", "--to", "new.db"], "there is no position 9999: the log ends at 2238"),
+        (["--until", "9999", "--to", "new.db"], "there is no position 9999: the log ends at 2242"),
         (["--until", "yesterday", "--to", "new.db"], "expected a position like 1234 or a time"),
         (["--until", "10", "--to", "then.db"], "exists: a replay is written to a new file"),
         (["--until", "10", "--to", "no/new.db"], "there is no folder"),

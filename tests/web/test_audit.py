@@ -163,7 +163,7 @@ def test_an_event_is_verified_against_the_checkpoint_that_covers_it(
     client = admin(audited)
     page = client.get("/admin/registro/1234").text
     assert heading(page) == "Event 1234"
-    assert re.search(r'id="verdict">Verified against checkpoint 2238\.', page)
+    assert re.search(r'id="verdict">Verified against checkpoint 2242\.', page)
     row = log_of(audited)[1233]
     for name in ("id", "stream", "recorded_at", "commitment", "leaf", "salt"):
         assert str(row[name]) in page
@@ -176,7 +176,7 @@ def test_the_proof_that_is_downloaded_is_the_one_that_prove_prints(audited: Site
     client = admin(audited)
     answer = client.get("/api/registro/1234/prueba")
     assert answer.headers["content-disposition"] == 'attachment; filename="registro-1234.json"'
-    [checkpoint] = (audited.server.folder / "checkpoints").glob("*2238.checkpoint")
+    [checkpoint] = (audited.server.folder / "checkpoints").glob("*2242.checkpoint")
     assert answer.text == audited.server.registro("prove", "1234", "--against", str(checkpoint))
     (audited.server.folder / "proof.json").write_text(answer.text)
     public = audited.server.registro("checkpoint", "--public").strip()
@@ -186,16 +186,16 @@ def test_the_proof_that_is_downloaded_is_the_one_that_prove_prints(audited: Site
 
 def test_an_event_after_the_checkpoint_has_a_proof_that_is_signed_for_it(audited: Site) -> None:
     client = admin(audited)
-    page = client.get("/admin/registro/2239").text
+    page = client.get("/admin/registro/2243").text
     assert "Verified against the log of now" in page
-    proof = client.get("/api/registro/2239/prueba").json()
-    assert int(proof["checkpoint"].split("\n")[1]) >= 2239
+    proof = client.get("/api/registro/2243/prueba").json()
+    assert int(proof["checkpoint"].split("\n")[1]) >= 2243
 
 
 def test_an_erased_event_says_so_and_still_verifies(audited: Site) -> None:
     page = admin(audited).get("/admin/registro/2000").text
     assert "The payload was erased." in page
-    assert "Verified against checkpoint 2238." in page
+    assert "Verified against checkpoint 2242." in page
     assert '<pre class="payload"' not in page
     listed = admin(audited).get("/admin/registro?antes=2001").text
     assert listed.count("The payload was erased.") >= 1
