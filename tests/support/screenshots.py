@@ -66,6 +66,17 @@ SHOTS = (
     Shot("thread-phone", THREAD, size=PHONE, theme="dark"),
     Shot("chat-es", "/soporte", user="flor.ba", language="es"),
     Shot("chat-phone", "/soporte", user="flor.ba", size=PHONE, theme="dark"),
+    Shot("palette", THREAD, do=_palette),
+    Shot("keys-dark", THREAD, theme="dark", do=_sheet),
+    Shot("answers-es", THREAD, language="es", do=_answers),
+    Shot("reports", "/admin/informes?desde=2026-10-16&hasta=2026-11-20"),
+    Shot(
+        "reports-dark-phone",
+        "/admin/informes?desde=2026-10-16&hasta=2026-11-20",
+        theme="dark",
+        size=PHONE,
+    ),
+    Shot("people-es", "/admin/usuarios", language="es"),
     Shot("log", "/admin/registro"),
     Shot("search-es", "/admin/buscar?q=factura", language="es"),
 )
