@@ -40,6 +40,13 @@ def users(page: Page, rows: str = ".row") -> list[str]:
     return found
 
 
+def do(page: Page, *keys: str) -> None:
+    """Presses keys, and waits until what they do is done: pages hear of it before that."""
+    page.evaluate("document.getElementById('toast').hidden = true")
+    press(page, *keys)
+    expect(page.locator("#toast")).to_be_visible()
+
+
 def choose(page: Page, typed: str) -> None:
     """Takes the palette's first entry for some letters."""
     press(page, "Control+k")
@@ -67,25 +74,25 @@ def test_a_shift_without_a_mouse(new_context: NewContext, desk: Desk) -> None:
     assert focused(page) == "log"
     press(page, "i")
     page.keyboard.type(note)
-    press(page, "Tab", "Enter")
+    do(page, "Tab", "Enter")
     expect(page.locator(".note .text").last).to_have_text(note)
     press(page, "l")
     page.keyboard.type(label)
-    press(page, "Enter")
+    do(page, "Enter")
     expect(page.locator("#labels bdi")).to_have_text(label)
-    press(page, "m")
+    do(page, "m")
     expect(page.locator("#assignee")).to_have_value("ana")
-    press(page, "p")
+    do(page, "p")
     expect(page.locator("#status")).to_have_text("Pendiente")
-    press(page, "e")
+    do(page, "e")
     expect(page.locator("#status")).to_have_text("Resuelta")
     press(page, "z")
     expect(page.locator("#status")).to_have_text("Pendiente")
-    press(page, "o")
+    do(page, "o")
     expect(page.locator("#status")).to_have_text("Abierta")
-    press(page, "s", "Enter")  # for an hour
+    do(page, "s", "Enter")  # for an hour
     expect(page.locator("#status")).to_have_text("Pospuesta")
-    press(page, "o")
+    do(page, "o")
     expect(page.locator("#status")).to_have_text("Abierta")
     after = users(page, f'.row[data-user="{second}"] ~ .row.unread')
     press(page, "n")
@@ -132,9 +139,9 @@ def test_keys_do_nothing_where_somebody_writes_or_with_other_keys(
     expect(page.locator("dialog")).to_have_count(0)
     assert focused(page) == "log"
     expect(status).to_have_text("Abierta")
-    press(page, "p")
+    do(page, "p")
     expect(status).to_have_text("Pendiente")
-    press(page, "o")
+    do(page, "o")
     expect(status).to_have_text("Abierta")
     page.fill("#text", "")
 
@@ -159,7 +166,7 @@ def test_keys_concern_the_row_in_focus_and_not_another_that_is_open(
     page = open_inbox(new_context, desk, "ana", "?con=flor.ba")
     first, second, third, *_ = [user for user in users(page) if user != "flor.ba"]
     row(page, first).locator("> a").focus()
-    press(page, "p")
+    do(page, "p")
     expect(row(page, first)).to_have_class(re.compile("leaving"))
     press(page, "z")
     expect(row(page, first)).not_to_have_class(re.compile("leaving"))
@@ -167,7 +174,7 @@ def test_keys_concern_the_row_in_focus_and_not_another_that_is_open(
     row(page, second).locator("> a").focus()
     press(page, "l")
     page.keyboard.type("urgente")
-    press(page, "Enter")
+    do(page, "Enter")
     expect(row(page, second).locator(".badge bdi")).to_have_text("urgente")
     expect(page.locator("#labels bdi")).to_have_count(0)
     row(page, third).locator("> a").focus()
@@ -185,7 +192,7 @@ def test_what_is_selected_is_done_together(new_context: NewContext, desk: Desk) 
     row(page, one).locator("> a").focus()
     press(page, "x", "j", "x")
     expect(page.locator("#chosen")).to_have_text("2 seleccionadas")
-    press(page, "m")
+    do(page, "m")
     expect(row(page, one).locator(".who")).to_contain_text("Ana")
     expect(row(page, other).locator(".who")).to_contain_text("Ana")
     row(page, one).locator("> a").focus()

@@ -75,7 +75,7 @@ export function actOnSeveral(showRow) {
     const [first] = chosen();
     for (const box of boxes()) box.checked = false;
     setTimeout(show);
-    first?.focus();
+    if (form.contains(document.activeElement)) first?.focus(); // the bar goes; who is elsewhere stays there
   });
   document.addEventListener("registro:opened", show);
   form.addEventListener("submit", async (/** @type {SubmitEvent} */ event) => {
