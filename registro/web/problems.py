@@ -12,6 +12,7 @@ from sanic import HTTPResponse, Request
 from sanic.exceptions import SanicException
 
 from registro.errors import StoreError, Unavailable
+from registro.events.decide import Person
 from registro.web import auth, paths, requests, views
 from registro.web.failures import MESSAGES
 from registro.web.typing import App
@@ -70,7 +71,21 @@ async def answer(request: Request, exception: Exception) -> HTTPResponse:
     view = views.Problem(
         status, words.kind, reference, retry if request.method == "GET" and status >= 500 else None
     )
-    return await views.respond(request, view, status, headers=headers)
+    return await views.respond(
+        request, view, status, me=await _who(request, status), headers=headers
+    )
+
+
+async def _who(request: Request, status: int) -> Person | None:
+    """Whoever is signed in stays so on the page that tells what went wrong; of a request that was
+    not understood, or while the store may be away, nobody is asked for."""
+    if status not in (403, 404, 405):
+        return None
+    try:
+        who = await auth.visitor(request)
+    except StoreError:
+        return None
+    return who and who.person
 
 
 def _is_gone(exception: Exception) -> bool:

@@ -203,6 +203,14 @@ def test_the_language_is_spanish_until_another_is_chosen(site: Site) -> None:
     assert client.get("/set-lang/fr").status_code == 404
 
 
+def test_whoever_is_signed_in_stays_so_on_a_page_that_does_not_exist(site: Site) -> None:
+    client = site.as_("ana", "admin")
+    answer = client.get("/no-such-page", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert 'href="/logout"' in answer.text
+    assert 'href="/logout"' not in site.client().get("/no-such-page").text
+
+
 def test_the_database_away_during_a_login_is_a_clear_page_and_nothing_is_lost(
     tmp_path: object,
 ) -> None:
