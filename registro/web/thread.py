@@ -179,6 +179,7 @@ def _words(action: Action, clock: Clock, language: Language) -> str:
         "conversation:assigned": _("{name} assigned this to {to}", name=name, to=to)
         if action.value
         else _("{name} unassigned this", name=name),
+        "taken": _("{name} took this", name=name),
         "open": _("{name} opened this", name=name),
         "pending": _("{name} marked this as pending", name=name),
         "resolved": _("{name} resolved this", name=name),
@@ -189,5 +190,7 @@ def _words(action: Action, clock: Clock, language: Language) -> str:
             "{name} took off the label {label}", name=name, label=value
         ),
     }
-    of_status = action.type == "conversation:status:changed"
-    return said.get(action.value if of_status else action.type, action.type)
+    kind = action.value if action.type == "conversation:status:changed" else action.type
+    if kind == "conversation:assigned" and action.by and action.by == action.value:
+        kind = "taken"
+    return said.get(kind, kind)

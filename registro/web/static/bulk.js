@@ -94,7 +94,10 @@ export function actOnSeveral(showRow) {
   /** @param {{hechas: {fila: Row}[], fallidas: unknown[]}} answer @param {Record<string, unknown>[]} backs */
   function report({ hechas, fallidas }, backs) {
     for (const { fila } of hechas) showRow(fila);
-    const words = [count("{number} conversation changed.", "{number} conversations changed.", hechas.length)];
+    const nothing = !hechas.length && !fallidas.length;
+    const words = nothing
+      ? [say("Nothing to change: they were like that already.")]
+      : [count("{number} conversation changed.", "{number} conversations changed.", hechas.length)];
     if (fallidas.length) words.push(count("{number} was refused.", "{number} were refused.", fallidas.length));
     tell(words.join(" "), backs.length ? () => undo(backs) : null);
   }

@@ -206,6 +206,7 @@ function wordsOf(action) {
   const said = {
     "conversation:assigned": () =>
       action.valor ? say("{name} assigned this to {to}", { name, to }) : say("{name} unassigned this", { name }),
+    taken: () => say("{name} took this", { name }),
     open: () => say("{name} opened this", { name }),
     pending: () => say("{name} marked this as pending", { name }),
     resolved: () => say("{name} resolved this", { name }),
@@ -214,5 +215,7 @@ function wordsOf(action) {
     "conversation:label:added": () => say("{name} added the label {label}", { name, label }),
     "conversation:label:removed": () => say("{name} took off the label {label}", { name, label }),
   };
-  return (said[action.tipo === "conversation:status:changed" ? action.valor : action.tipo] ?? (() => action.tipo))();
+  const taken = action.tipo === "conversation:assigned" && action.de && action.de === action.valor;
+  const kind = taken ? "taken" : action.tipo === "conversation:status:changed" ? action.valor : action.tipo;
+  return (said[kind] ?? (() => kind))();
 }
