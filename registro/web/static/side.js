@@ -8,6 +8,14 @@ NARROW.addEventListener("change", () => {
   if (side && NARROW.matches) side.open = false;
 });
 
+document.addEventListener("keydown", (event) => {
+  const side = /** @type {HTMLDetailsElement | null} */ (document.getElementById("side"));
+  if (event.key !== "Escape" || event.defaultPrevented || !NARROW.matches || !side?.open) return;
+  event.preventDefault();
+  side.open = false;
+  side.querySelector("summary")?.focus();
+});
+
 /** Brings the panel of the open thread to life. */
 export function rememberSide() {
   const side = /** @type {HTMLDetailsElement | null} */ (document.getElementById("side"));
