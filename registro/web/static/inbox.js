@@ -208,9 +208,14 @@ function showRow(row) {
   const changed = item.dataset.at !== placeOf(row) || item.classList.contains("leaving") === belongs(row);
   fillRow(item, row);
   item.classList.toggle("leaving", !belongs(row));
-  if (!changed) return;
+  if (changed) settle([row.user]);
+}
+
+/** Rows of these users have other places now, or none: that is shown at once, unless the list is in
+ * use. @param {Iterable<string>} users */
+function settle(users) {
   if (!inUse()) return sort();
-  waiting.add(row.user);
+  for (const user of users) waiting.add(user);
   moved.textContent = count("{number} conversation has news", "{number} conversations have news", waiting.size);
   moved.hidden = false;
 }
@@ -232,10 +237,12 @@ function countSoon() {
   }, 1000);
 }
 
-/** The list in the words of the API, which lists all statuses where none is named. */
-function listQuery() {
+/** The list in the words of the API, which lists all statuses where none is named.
+ * @param {string | null} [cursor] of a page of it */
+function listQuery(cursor) {
   const query = new URLSearchParams(page.query);
   query.set("estado", page.queue.estado);
+  if (cursor) query.set("cursor", cursor);
   return query;
 }
 moved.addEventListener("click", sort);
@@ -253,16 +260,34 @@ client.on("presence", (detail) => {
   if (beside) beside.textContent = detail.conectado ? say("connected since {when}", { when }) : say("last seen {when}", { when });
 });
 
-/** What changed while we were away is in the first page of the list. */
+/** Shows what became of the list while we were away: it is read as far down as rows are shown, and
+ * those that are not found have gone to another list. */
+async function catchUp() {
+  /** @type {any[]} */ const items = [...rows.children];
+  const places = items.map((item) => item.dataset.at).sort();
+  const longest = page.queue.orden === "espera";
+  const past = (/** @type {string} */ place) => (longest ? place > (places.at(-1) ?? "") : place < (places[0] ?? ""));
+  const gone = new Set(items.map((item) => item.dataset.user));
+  const list = listQuery();
+  do {
+    const answer = await fetch(`/api/bandeja?${list}`).catch(() => null);
+    if (!answer?.ok || String(list) !== String(listQuery(list.get("cursor")))) return;
+    const { filas, cursor } = await answer.json();
+    for (const row of filas) gone.delete(row.user);
+    for (const row of filas) showRow(row);
+    if (!cursor || past(placeOf(filas.at(-1)))) break;
+    list.set("cursor", cursor);
+  } while (gone.size);
+  const leaving = [...gone].filter((user) => rowOf(user));
+  for (const user of leaving) rowOf(user)?.classList.add("leaving");
+  if (leaving.length || !inUse()) settle(leaving);
+}
+
 let before = false;
 client.on("connection", async (detail) => {
   if (detail !== "online") return;
   if (before) {
-    const answer = await fetch(`/api/bandeja?${listQuery()}`).catch(() => null);
-    if (answer?.ok) {
-      for (const row of (await answer.json()).filas) showRow(row);
-      if (!inUse()) sort();
-    }
+    await catchUp();
     const user = open?.row.user;
     const thread = user && (await fetch(`/api/hilo?con=${encodeURIComponent(user)}`).catch(() => null));
     if (thread && thread.ok && open?.row.user === user) {
