@@ -125,7 +125,7 @@ def test_everything_is_there_without_scripts(new_context: NewContext, desk: Desk
     expect(page.locator("#verdict")).to_contain_text("Verificado contra el registro de ahora")
     page.get_by_role("link", name="En su conversación").click()
     expect(page.locator(".line").last).to_be_visible()
-    page.get_by_role("link", name="Historial").click()
+    page.get_by_role("link", name="Historial").first.click()
     expect(page.locator("h1 bdi")).to_have_text("Florencia Acosta")
 
 
