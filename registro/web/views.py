@@ -6,6 +6,7 @@ into `lang`, `clock` tells times, `asset` gives the address of a file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from zlib import crc32
 
 import orjson
 from jinja2 import StrictUndefined
+from jinja2.ext import Extension
 from markupsafe import Markup
 from sanic import HTTPResponse, Request
 from sanic.response import html
@@ -277,12 +279,24 @@ def ending(name: str) -> str:
     return last.upper() if stem and last.isalnum() and len(last) <= 4 else "…"
 
 
+class Flush(Extension):
+    """Takes the indentation off templates before they are compiled: it was one byte in sixteen of
+    the inbox, which is served as it is (decision 0009). What is put into them stays untouched."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return _INDENT.sub("", source)
+
+
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
+
+
 def add_to(app: App) -> None:
     """Sets up the environment that sanic-ext made."""
     environment = app.ext.environment
     environment.undefined = StrictUndefined
     environment.autoescape = True
-    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.trim_blocks = True
+    environment.add_extension(Flush)
     environment.globals.update(
         asset=assets.url,
         version=__version__,
