@@ -11,6 +11,7 @@ on: below that, some of them log packets and SQL with its values.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import secrets
 import sys
@@ -132,7 +133,10 @@ class JsonFormatter(_Formatter):
         line |= getattr(record, "fields", {})
         if (trace := self.trace(record)) is not None:
             line["traceback"] = trace
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # a lone surrogate: what cannot be decoded of a request has them
+            return json.dumps(line, default=str)
 
 
 class TextFormatter(_Formatter):

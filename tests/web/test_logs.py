@@ -153,3 +153,9 @@ def test_what_asyncio_shows_of_objects_is_left_out_in_production() -> None:
         ValueError("x"), "never retrieved: %s\nfuture: <Task coro=<say('Ana')>>", "asyncio"
     )
     assert "Ana" not in JsonFormatter(full=False).format(shown)
+
+
+def test_what_cannot_be_decoded_of_a_request_does_not_break_the_log() -> None:
+    """Sanic reads bytes that are no UTF-8 as lone surrogates: `G\\xcaT` as a method."""
+    odd = logging.LogRecord("sanic.error", logging.ERROR, "", 1, "G\udccaT", (), None)
+    assert json.loads(JsonFormatter(full=True).format(odd))["message"] == "G\udccaT"
