@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 from registro import config
+from registro.db import migrations
+from registro.db.schema import Table
+from registro.services import grants
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -126,3 +129,17 @@ def test_the_scripts_of_deploy_are_shell_that_may_be_run() -> None:
     for script in DEPLOY.rglob("*.sh"):
         subprocess.run(["sh", "-n", str(script)], check=True)
         assert os.access(script, os.X_OK), script
+
+
+def test_the_operations_page_names_the_privileges_that_are_granted() -> None:
+    text = (ROOT / "docs/operations.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.+?) \| (SELECT.*?) \|$", text, re.MULTILINE)
+    told = {
+        table: privileges.replace("`", "")
+        for tables, privileges in rows
+        for table in re.findall(r"`(\w+)`", tables)
+    }
+    kept = [one for one in vars(migrations).values() if isinstance(one, Table)]
+    names = {table.name for table in kept if not table.name.startswith("replay")}
+    others = names - grants.NARROW.keys()
+    assert told == grants.NARROW | dict.fromkeys(others, grants.ALL)

@@ -16,15 +16,10 @@ from registro.db.connection import DatabaseConnection
 from registro.events import note
 from registro.events.note import Checkpoint
 from registro.events.verify import verify
-from registro.services import checkpoints, doctor
+from registro.services import checkpoints, doctor, grants
 from registro.services.doctor.check import Report
 from tests.conftest import SECRET
-from tests.store.test_migrations import (
-    User,
-    granted,
-    migrate_as,
-    use,
-)
+from tests.store.test_migrations import User, migrate_as, use
 from tests.support.databases import DatabaseServers, free_port
 from tests.support.redis import RedisServer
 
@@ -186,8 +181,7 @@ async def server_user(request: pytest.FixtureRequest, database_servers: Database
     user = User(database_servers, request.param)
     await user.create()
     await migrate_as(user.root_url)
-    for table, privileges in granted():
-        await user.grant(privileges, table)
+    await grants.grant(user.root_url, user.account)
     await use(user.url)
     return user
 

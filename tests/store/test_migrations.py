@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,29 +17,13 @@ from registro.errors import MigrationError
 from registro.events.decide import DESK_NAME
 from registro.events.verify import verify
 from registro.projections import registry, runner
-from registro.services import running
+from registro.services import grants, running
 from tests.conftest import SECRET, settings_for
 from tests.support import logs
 from tests.support.databases import DatabaseServers
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a password of the tests"
-
-GRANTS = {
-    "log_event": "SELECT, INSERT, UPDATE (payload, salt)",
-    "log_head": "SELECT, UPDATE",
-    "log_node": "SELECT, INSERT",
-    "secret": "SELECT",
-    "migration": "SELECT",
-    "projection": "SELECT, UPDATE",
-    "credential": "SELECT, INSERT, UPDATE, DELETE",
-    "password_link": "SELECT, INSERT, UPDATE, DELETE",
-    "preference": "SELECT, INSERT, UPDATE, DELETE",
-    "node": "SELECT, INSERT, UPDATE, DELETE",
-}
-"""All that a server needs apart from its projections; `docs/operations.md` has the same."""
-
-PROJECTIONS = "SELECT, INSERT, UPDATE, DELETE"
 
 
 def migrate_at_once(url: str, count: int) -> list[str]:
@@ -178,13 +162,6 @@ async def test_with_binary_logging_the_error_says_what_an_administrator_has_to_d
         assert await migrate_as(user.url) == len(migrations.MIGRATIONS)
 
 
-def granted() -> Iterable[tuple[str, str]]:
-    yield from GRANTS.items()
-    for projection in registry.ALL:
-        for table in projection.tables:
-            yield table.name, PROJECTIONS
-
-
 async def use(url: str) -> None:
     """What a server does with its database, from logging in to erasing somebody."""
     async with running(settings_for(url), serve=True) as services:
@@ -203,8 +180,7 @@ async def use(url: str) -> None:
 
 async def test_the_least_privileges_are_enough_for_all_but_migrations(user: User) -> None:
     await migrate_as(user.root_url)
-    for table, privileges in granted():
-        await user.grant(privileges, table)
+    await grants.grant(user.root_url, user.account)
     await use(user.url)
 
 
@@ -225,8 +201,7 @@ async def test_with_the_least_privileges_the_log_cannot_be_changed(
 ) -> None:
     connection = await logs.open_database(user.root_url)
     await connection.close()
-    for table, privileges in granted():
-        await user.grant(privileges, table)
+    await grants.grant(user.root_url, user.account)
     connection = await DatabaseConnection(user.url).open()
     with pytest.raises(Exception, match="denied"):
         await connection.execute(statement)
