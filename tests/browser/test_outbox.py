@@ -113,8 +113,9 @@ def chat(context: BrowserContext, desk: Desk, user: str, **claims: object) -> Pa
 
 
 def inbox(context: BrowserContext, desk: Desk, user: str) -> Page:
-    """An admin's page with the thread of a user."""
+    """An admin's page with the thread of a user, whose first connection makes them known."""
     become(context, desk, "ana", rol="admin")
+    until(lambda: context.request.get(f"{desk.url}/api/personas?nombre={user}").json(), user)
     return open_page(context, desk, f"/soporte?con={user}")
 
 
