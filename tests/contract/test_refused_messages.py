@@ -104,16 +104,16 @@ def test_a_repetition_is_answered_even_if_more_has_come(world):
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"], indirect=True)
 def test_twenty_seconds_worth_may_come_at_once_and_no_more(tmp_path, node, transport):
-    with Server(tmp_path, {"JWT_SECRET": SECRET, "REGISTRO_MESSAGE_RATE": "0.5"}) as server:
+    with Server(tmp_path, {"JWT_SECRET": SECRET, "REGISTRO_MESSAGE_RATE": "0.25"}) as server:
         world = World(server, node, transport)
         user, other = world.user(), world.user()
         tab = world.user(user.user)
-        answers = [user.say("admin", f"{n}") for n in range(10)]
+        answers = [user.say("admin", f"{n}") for n in range(5)]
         assert all(answer["ok"] for answer in answers)
         assert code(user.say("admin", "de más")) == "limite_superado"
         assert code(tab.say("admin", "de más")) == "limite_superado"  # the user's, not the socket's
         assert other.say("admin", "de otro")["ok"]
-        until(lambda: user.say("admin", "por fin")["ok"], "the limit to let one through", 3)
+        until(lambda: user.say("admin", "por fin")["ok"], "the limit to let one through", 6)
         assert "de más" not in stored_texts(server)
         world.close()
 
