@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import shutil
 import signal
 import socket
@@ -34,7 +35,7 @@ class DatabaseServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.folder.mkdir(parents=True)
+        (self.folder / "tmp").mkdir(parents=True)
         (self._initialise_mysql if self.kind == "mysql" else self._initialise_mariadb)()
         self.resume()
 
@@ -106,6 +107,8 @@ class DatabaseServer:
     def _common(self) -> list[str]:
         return [
             f"--datadir={self.folder}/data",
+            # Of its own: when one starts, it removes the temporary tables that it finds there.
+            f"--tmpdir={self.folder}/tmp",
             "--bind-address=127.0.0.1",
             f"--socket={self._socket()}",
             f"--pid-file={self.folder}/pid",
@@ -145,7 +148,8 @@ class DatabaseServer:
             f"--datadir={self.folder}/data", "--auth-root-authentication-method=normal",
             "--skip-test-db", "--user=root",
         ]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True)
+        environ = os.environ | {"TMPDIR": f"{self.folder}/tmp"}
+        subprocess.run(command, check=True, capture_output=True, env=environ)
 
 
 def _mariadb_program(name: str) -> str:
