@@ -42,6 +42,15 @@ def snooze_end(conversation: str, snooze: int) -> str:
     return str(uuid5(NAMESPACE, f"snooze:{conversation}:{snooze}"))
 
 
+def mail_end(conversation: str, last: int) -> str:
+    """The event id of what became of the mail about the answers up to `last`: it ends once."""
+    return str(uuid5(NAMESPACE, f"mail:{conversation}:{last}"))
+
+
+HOURS = str(uuid5(NAMESPACE, "hours"))
+"""The id in the one stream of the desk's hours."""
+
+
 def session_stream(user_id: str, key: str) -> str:
     """The stream of the session whose token hashes to `key`."""
     return f"session/{uuid5(UUID(user_id), key)}"

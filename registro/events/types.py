@@ -126,6 +126,31 @@ class UserEnabled(Event, frozen=True):
         return self
 
 
+class UserEmailConfirmed(Event, frozen=True):
+    """A person asked for mail at an address and followed the link that was sent there. `language`
+    is the one in which they asked."""
+
+    type: ClassVar[str] = "user:email:confirmed"
+    address: str
+    language: str
+    by: str
+
+    def redacted(self) -> Event:
+        return msgspec.structs.replace(self, address="")
+
+
+class UserEmailRemoved(Event, frozen=True):
+    """A person wants no mail any more: they took their address away on the page of preferences
+    (`person`), or followed the link in a mail (`unsubscribed`)."""
+
+    type: ClassVar[str] = "user:email:removed"
+    reason: Literal["person", "unsubscribed"]
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
 # Stream session/<id>: a login, or a token minted elsewhere
 
 
@@ -403,6 +428,60 @@ class DeskAnswerSaved(Event, frozen=True):
 
 class DeskAnswerRemoved(Event, frozen=True):
     type: ClassVar[str] = "desk:answer:removed"
+    by: str
+
+    def redacted(self) -> Event:
+        return self
+
+
+class MailSent(Event, frozen=True):
+    """The mail server took a mail that tells the user of unread answers: those from message `first`
+    to message `last` (their `seq`). The address is not recorded."""
+
+    type: ClassVar[str] = "conversation:mail:sent"
+    conversation: str
+    user: str
+    first: int
+    last: int
+
+    def redacted(self) -> Event:
+        return self
+
+
+class MailDropped(Event, frozen=True):
+    """No mail tells the user of the answers from `first` to `last`: the mail server refused it for
+    good (`refused`, with its `code`), it could not be handed over for a day (`unreachable`), the
+    process ended while it was being handed over, so that it may have been sent (`unknown`), or all
+    of the answers were erased (`erased`)."""
+
+    type: ClassVar[str] = "conversation:mail:dropped"
+    conversation: str
+    user: str
+    first: int
+    last: int
+    reason: Literal["refused", "unreachable", "unknown", "erased"]
+    code: int = 0
+
+    def redacted(self) -> Event:
+        return self
+
+
+# Stream hours/<id>: there is one
+
+
+class DeskHoursChanged(Event, frozen=True):
+    """When the desk answers from now on. `week` has for each day from Monday on its spans, such as
+    `09:00-14:00`, in the time of `zone`; one that does not end after its beginning ends on the next
+    day. Nothing begins on the days in `closed`: dates, or two with a slash for all from one to the
+    other. `away_es` and `away_en` are what users read besides while it is closed. An empty `zone`
+    says that there are no hours."""
+
+    type: ClassVar[str] = "desk:hours:changed"
+    zone: str
+    week: tuple[tuple[str, ...], ...]
+    closed: tuple[str, ...]
+    away_es: str
+    away_en: str
     by: str
 
     def redacted(self) -> Event:

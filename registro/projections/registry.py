@@ -10,6 +10,8 @@ from registro.projections import (
     answers,
     connections,
     conversations,
+    hours,
+    mailings,
     messages,
     presence,
     search,
@@ -31,10 +33,15 @@ INLINE: tuple[Projection, ...] = (
     subjects.PROJECTION,
     views.PROJECTION,
     answers.PROJECTION,
+    hours.PROJECTION,
 )
 """Folded in the transaction that appends: what was acknowledged is on the next page."""
 
-FOLLOWING: tuple[Projection, ...] = (activity.PROJECTION, search.PROJECTION)
+FOLLOWING: tuple[Projection, ...] = (
+    activity.PROJECTION,
+    search.PROJECTION,
+    mailings.PROJECTION,
+)
 """Folded a moment later, in transactions of their own, up to a checkpoint of their own."""
 
 ALL = (*INLINE, *FOLLOWING)

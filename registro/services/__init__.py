@@ -34,6 +34,7 @@ from registro.services.evidence import Evidence
 from registro.services.feed import Feed
 from registro.services.files import Files, Limits
 from registro.services.following import Following
+from registro.services.hours import Hours
 from registro.services.inbox import Inbox
 from registro.services.links import PasswordLinks
 from registro.services.nodes import Nodes
@@ -103,7 +104,12 @@ class Services:
         self.nodes = Nodes(self.writer, self.readers, self.connection, settings.node_lease_seconds)
         self.following = Following(self.connection)
         self.denials = Denials(self.writer, self.nodes.id)
-        self.feed.subscribers += [self._forget_changed_people, self.files.committed]
+        self.hours = Hours(self.writer, self.readers)
+        self.feed.subscribers += [
+            self._forget_changed_people,
+            self.files.committed,
+            self.hours.committed,
+        ]
         self.waiting: str | None = None
         """Why a server process does nothing yet; None once everything is started."""
         self._waiting_task: asyncio.Task[None] | None = None

@@ -29,6 +29,7 @@ from registro.web import (
     desk,
     files,
     health,
+    hours,
     i18n,
     login,
     metrics,
@@ -86,6 +87,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         answers,
         health,
         metrics,
+        hours,
     ):
         part.add_to(app)
 

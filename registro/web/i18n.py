@@ -95,6 +95,7 @@ def _script_texts(catalogue: Catalog) -> dict[str, str | list[str]]:
 
 
 def of(request: Request) -> Language:
-    """The reader's language: the cookie's, or Spanish."""
-    code = request.cookies.get(COOKIE, DEFAULT)
+    """The reader's language: the one that the request was given (`request.ctx.language`), the
+    cookie's, or Spanish."""
+    code = getattr(request.ctx, "language", None) or request.cookies.get(COOKIE, DEFAULT)
     return language(code if code in LANGUAGES else DEFAULT)

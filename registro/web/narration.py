@@ -25,15 +25,19 @@ from registro.events.types import (
     ConversationStatusChanged,
     ConversationUnread,
     DeskAnswerSaved,
+    DeskHoursChanged,
     DeskViewSaved,
     Event,
     LogErased,
     LoginsFailed,
     LogVerified,
+    MailDropped,
+    MailSent,
     MessageSent,
     NoteWritten,
     SessionEnded,
     SessionStarted,
+    UserEmailRemoved,
     UserRegistered,
     UserRoleChanged,
 )
@@ -51,6 +55,8 @@ TITLES: Mapping[str, str] = {
     "user:password:reset": N_("Password reset"),
     "user:disabled": N_("Disabled"),
     "user:enabled": N_("Enabled"),
+    "user:email:confirmed": N_("E-mail address confirmed"),
+    "user:email:removed": N_("E-mail address removed"),
     "session:started": N_("Login"),
     "session:renewed": N_("Login prolonged"),
     "session:ended": N_("Session ended"),
@@ -71,6 +77,9 @@ TITLES: Mapping[str, str] = {
     "desk:view:removed": N_("View removed"),
     "desk:answer:saved": N_("Canned answer saved"),
     "desk:answer:removed": N_("Canned answer removed"),
+    "conversation:mail:sent": N_("E-mail sent"),
+    "conversation:mail:dropped": N_("E-mail not sent"),
+    "desk:hours:changed": N_("Office hours changed"),
     "log:verified": N_("Log verified"),
     "log:erased": N_("Erased"),
 }
@@ -383,6 +392,29 @@ def _answer(narrator: Narrator, event: DeskAnswerSaved) -> str:
     return event.title
 
 
+def _mail(narrator: Narrator, event: MailSent | MailDropped) -> str:
+    _ = narrator.language.say
+    about = _("answers {first} to {last}", first=event.first, last=event.last)
+    if isinstance(event, MailSent):
+        return about
+    reason = {
+        "refused": _("the mail server refused it ({code})", code=event.code),
+        "unreachable": _("the mail server was away for too long"),
+        "unknown": _("the server ended while sending: it may have arrived"),
+        "erased": _("the answers were erased"),
+    }[event.reason]
+    return f"{about} · {reason}"
+
+
+def _email_removed(narrator: Narrator, event: UserEmailRemoved) -> str:
+    _ = narrator.language.say
+    return _("by the link in a mail") if event.reason == "unsubscribed" else ""
+
+
+def _hours(narrator: Narrator, event: DeskHoursChanged) -> str:
+    return event.zone or narrator.language.say("no office hours")
+
+
 _WORDS: Mapping[type[Event], Callable[[Narrator, Any], str]] = {
     UserRegistered: _registered,
     UserRoleChanged: _role_changed,
@@ -403,5 +435,9 @@ _WORDS: Mapping[type[Event], Callable[[Narrator, Any], str]] = {
     LoginsFailed: _failed,
     AccessDenied: _denied,
     LogVerified: _verified,
+    MailSent: _mail,
+    MailDropped: _mail,
+    UserEmailRemoved: _email_removed,
+    DeskHoursChanged: _hours,
     LogErased: _erased,
 }

@@ -14,7 +14,7 @@ from sanic.response import redirect
 from registro.events.decide import DESK_NAME
 from registro.services import Services
 from registro.services.inbox import STATUS_NAMES, THREAD_PAGE, Row, Thread
-from registro.web import cookies, i18n, openapi, paths, queues, thread, times, views
+from registro.web import cookies, hours, i18n, openapi, paths, queues, thread, times, views
 from registro.web.access import Access, declare
 from registro.web.api import number
 from registro.web.auth import Visitor, page_for, public
@@ -34,6 +34,8 @@ async def home(request: Request, who: Visitor | None) -> HTTPResponse:
 async def support(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /soporte`: the desk's inbox for admins, for users their thread with it."""
     view = await (_inbox if who.person.is_admin else _chat)(request, who)
+    if isinstance(view, Chat):
+        view = replace(view, hours=await hours.notice(request))
     return await views.respond(request, view, me=who.person)
 
 

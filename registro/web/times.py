@@ -22,7 +22,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def zone_of(request: Request) -> ZoneInfo:
-    return _zone(request.cookies.get(COOKIE, "UTC"))
+    zone = getattr(
+        request.ctx, "zone", None
+    )  # what the request was given, where there is no cookie
+    return _zone(zone or request.cookies.get(COOKIE, "UTC"))
 
 
 @lru_cache(maxsize=1024)

@@ -91,12 +91,14 @@ class Logout(View):
 
 @dataclass(frozen=True, slots=True)
 class Chat(View):
-    """A user's own thread. `data` is what the scripts need, `ways` where the rest of it is."""
+    """A user's own thread. `data` is what the scripts need, `ways` where the rest of it is,
+    `hours` what is told of the office hours (`hours.Notice`), if anything."""
 
     template: ClassVar[str] = "chat.html"
     lines: list[Line]
     ways: Ways
     data: Mapping[str, Any]
+    hours: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,7 @@ _PAGES = {
     "/admin/persona/clave": "/admin/personas",
     "/admin/respuestas/guardar": "/admin/respuestas",
     "/preferencias/clave/cambiar": "/preferencias/clave",
+    "/admin/horario/guardar": "/admin/horario",
 }
 """The pages whose forms are posted to other addresses."""
 

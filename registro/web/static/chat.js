@@ -1,4 +1,5 @@
 // The page of a user: their thread with the support desk.
+import { followHours } from "./hours.js";
 import { data, openThread, startClient } from "./thread.js";
 
 const page = data();
@@ -13,4 +14,5 @@ openThread({
   read: page.row?.leido_usuario ?? 0,
   place: (seq) => `/soporte?mensaje=${seq}`,
 });
+followHours(client.socket);
 client.connect();
