@@ -14,9 +14,12 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import parseaddr
 from io import StringIO
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from dotenv.parser import parse_stream
@@ -224,10 +227,45 @@ SETTINGS: Final = (
         "What all files of one user may take together, in MiB; admins are not limited. "
         "`0`: no limit.",
     ),
+    Setting(
+        "REGISTRO_SMTP_URL",
+        "",
+        "The mail server that takes mails to users who are offline; without it none are sent.",
+        secret=True,
+    ),
+    Setting(
+        "REGISTRO_MAIL_FROM",
+        "",
+        "Whom mails come from: an address, perhaps with a name.",
+    ),
+    Setting(
+        "REGISTRO_MAIL_AFTER_MINUTES",
+        "10",
+        "Minutes that an answer waits unread, and its user is away, before a mail tells of it.",
+    ),
+    Setting(
+        "REGISTRO_PUBLIC_URL",
+        "",
+        "Where users reach Registro, for the links in mails: a URL without a path.",
+    ),
 )
 
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class Smtp(NamedTuple):
+    """A mail server. `tls` is how the connection is secured: from its beginning, by STARTTLS, or
+    not at all. The last two are empty where nobody logs in."""
+
+    host: str
+    port: int
+    tls: Literal["tls", "starttls", "none"]
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Smtp({self.host}:{self.port})"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -271,6 +309,10 @@ class Settings:
     files: Path
     file_size: int
     user_files: int
+    smtp: Smtp | None = field(repr=False)
+    mail_from: Address | None
+    mail_after_minutes: float
+    public_url: str
     notices: tuple[str, ...]
 
     @property
@@ -338,6 +380,10 @@ def load(
         files=reader.path("REGISTRO_FILES") or _default_files(database_url),
         file_size=reader.whole("REGISTRO_FILE_MIB", 0, 1024) * MIB,
         user_files=reader.whole("REGISTRO_USER_FILES_MIB", 0, 10_000_000) * MIB,
+        smtp=_read_smtp(reader),
+        mail_from=_read_mail_from(reader),
+        mail_after_minutes=reader.number("REGISTRO_MAIL_AFTER_MINUTES", 0),
+        public_url=_read_public_url(reader),
         notices=_weak_secret_notices(jwt_secret, previous) + _production_notices(reader, env),
     )
     if reader.problems:
@@ -670,6 +716,63 @@ def _origin(text: str) -> str | None:
     scheme, host, port = match.groups()
     is_default = port == {"http": "80", "https": "443"}[scheme]
     return f"{scheme}://{host}" + (f":{port}" if port and not is_default else "")
+
+
+def _read_smtp(reader: _Reader) -> Smtp | None:
+    name = "REGISTRO_SMTP_URL"
+    url = reader.text(name).strip()
+    if not url:
+        return None
+    for other in ("REGISTRO_MAIL_FROM", "REGISTRO_PUBLIC_URL"):
+        if not reader.is_set(other):
+            reader.problem(other, f"it, since {name} is there")
+    found = _smtp(url)
+    if found is None:
+        expected = (
+            "smtp://USER:PASSWORD@HOST:PORT (STARTTLS), smtps://… (TLS), or smtp://HOST?tls=no "
+            "(without a password), with percent-encoding in user and password"
+        )
+        reader.problem(name, expected, shown=_scheme_only(url))
+    return found
+
+
+def _smtp(url: str) -> Smtp | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    modes = {("smtp", ""): "starttls", ("smtp", "tls=no"): "none", ("smtps", ""): "tls"}
+    tls = modes.get((parts.scheme, parts.query))
+    if tls is None or not parts.hostname or parts.path not in ("", "/") or port == 0:
+        return None
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if tls == "none" and user:
+        return None  # a password is never sent in the clear
+    usual = {"starttls": 587, "none": 25, "tls": 465}[tls]
+    return Smtp(parts.hostname, port or usual, cast(Any, tls), user, password)
+
+
+def _read_mail_from(reader: _Reader) -> Address | None:
+    text = reader.text("REGISTRO_MAIL_FROM")
+    if not text:
+        return None
+    name, address = parseaddr(text)
+    try:
+        found = Address(name, addr_spec=address)
+    except (HeaderParseError, ValueError, IndexError):
+        found = None
+    if found is None or not found.domain or not address.isascii():
+        reader.problem("REGISTRO_MAIL_FROM", "an address like Support <support@example.org>")
+        return None
+    return found
+
+
+def _read_public_url(reader: _Reader) -> str:
+    url = reader.text("REGISTRO_PUBLIC_URL").removesuffix("/")
+    if url and _origin(url) is None:
+        reader.problem("REGISTRO_PUBLIC_URL", "a URL like https://desk.example.org, without a path")
+    return url
 
 
 def _with_kept_secret(settings: Settings) -> Settings:

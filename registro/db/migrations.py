@@ -142,6 +142,41 @@ UPLOAD = Table(
 """Files that were uploaded lately (`services.files`). `sha256` is empty until all of one is there.
 A row is written before its file and goes after it, so that no file is without one or a message."""
 
+MAIL_PENDING = Table(
+    "mail_pending",
+    (
+        Column("user_id", "id"),
+        Column("address", "text"),
+        Column("language", "ascii"),
+        Column("asked_at", "integer"),
+        Column("expires_at", "integer"),
+        Column("asked", "integer"),
+    ),
+    key=("user_id",),
+    indexes=(Index(("expires_at",)),),
+)
+"""Addresses that nobody has confirmed: they may be somebody else's, so the log has none of them.
+`asked` is how many of them the person has given in the last day."""
+
+MAIL_JOB = Table(
+    "mail_job",
+    (
+        Column("user_id", "id"),
+        Column("kind", "ascii"),
+        Column("state", "ascii"),
+        Column("claim", "ascii"),
+        Column("until", "integer"),
+        Column("tries", "integer"),
+        Column("began_at", "integer"),
+        Column("settled", "integer"),
+        Column("first", "integer"),
+        Column("last", "integer"),
+    ),
+    key=("user_id", "kind"),
+    indexes=(Index(("state", "until")),),
+)
+"""Where the sending of a mail stands (`services.mail`): who is at it, or when it is tried again."""
+
 NODE = Table(
     "node",
     (
@@ -197,12 +232,23 @@ def _uploads(dialect: Dialect) -> list[str]:
     return dialect.create_table(UPLOAD, UPLOAD.name)
 
 
+def _mail(dialect: Dialect) -> list[str]:
+    statements = [
+        statement
+        for table in (MAIL_PENDING, MAIL_JOB)
+        for statement in dialect.create_table(table, table.name)
+    ]
+    key = f"INSERT INTO secret (name, value) VALUES ('mail', X'{secrets.token_hex(32)}')"
+    return [*statements, key]
+
+
 MIGRATIONS: tuple[Callable[[Dialect], list[str]], ...] = (
     _first,
     _second,
     _find_by_type,
     _people,
     _uploads,
+    _mail,
 )
 """Migration n is at index n - 1. Those that were released are never changed, only added to."""
 

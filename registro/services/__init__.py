@@ -20,6 +20,7 @@ from registro.events.writer import Committed, LogWriter
 from registro.projections import generations, registry, runner
 from registro.services import preferences
 from registro.services.accounts import Accounts
+from registro.services.addresses import Addresses
 from registro.services.administration import Administration
 from registro.services.answers import Answers
 from registro.services.audit import Audit
@@ -37,6 +38,7 @@ from registro.services.following import Following
 from registro.services.hours import Hours
 from registro.services.inbox import Inbox
 from registro.services.links import PasswordLinks
+from registro.services.mail import Mail
 from registro.services.nodes import Nodes
 from registro.services.people import People
 from registro.services.reports import Reports
@@ -105,6 +107,18 @@ class Services:
         self.following = Following(self.connection)
         self.denials = Denials(self.writer, self.nodes.id)
         self.hours = Hours(self.writer, self.readers)
+        self.addresses = Addresses(
+            self.writer, self.readers, self.directory, self.erasures, self.connection
+        )
+        self.mail = Mail(
+            settings,
+            self.writer,
+            self.readers,
+            self.directory,
+            self.preferences,
+            self.addresses,
+            self.connection,
+        )
         self.feed.subscribers += [
             self._forget_changed_people,
             self.files.committed,
@@ -190,6 +204,7 @@ class Services:
             await self.following.start()
             await self.snoozes.start()
             await self.files.start()
+            await self.mail.start()
 
     async def _start_later(self) -> None:
         while self.waiting is not None:
@@ -221,6 +236,7 @@ class Services:
                     self.following,
                     self.snoozes,
                     self.files,
+                    self.mail,
                 ):
                     last.push_async_callback(part.stop)
 

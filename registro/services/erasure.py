@@ -15,7 +15,13 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from registro.db.connection import Connection, Pool
-from registro.db.migrations import CREDENTIAL, PASSWORD_LINK, PREFERENCE
+from registro.db.migrations import (
+    CREDENTIAL,
+    MAIL_JOB,
+    MAIL_PENDING,
+    PASSWORD_LINK,
+    PREFERENCE,
+)
 from registro.db.sql import in_list
 from registro.events import codec, ids, reader
 from registro.events.decide import Person
@@ -174,7 +180,7 @@ class Erasures:
 
     async def _forget_unrecorded(self, user_id: str) -> None:
         async with self._readers.connection() as connection, connection.transaction():
-            for table in (CREDENTIAL, PASSWORD_LINK, PREFERENCE):
+            for table in (CREDENTIAL, PASSWORD_LINK, PREFERENCE, MAIL_PENDING, MAIL_JOB):
                 await connection.execute(
                     f"DELETE FROM {table.name} WHERE user_id = :id", id=user_id
                 )

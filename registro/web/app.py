@@ -32,6 +32,7 @@ from registro.web import (
     hours,
     i18n,
     login,
+    mail,
     metrics,
     pages,
     people,
@@ -88,6 +89,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         health,
         metrics,
         hours,
+        mail,
     ):
         part.add_to(app)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from dataclasses import replace
 
 from sanic import HTTPResponse, Request
 from sanic.response import redirect
@@ -12,8 +13,9 @@ from sanic.response import redirect
 from registro.errors import Refused, Unavailable
 from registro.events.decide import Person
 from registro.services import Services
+from registro.services.addresses import is_address
 from registro.services.preferences import Preferences
-from registro.web import cookies, forms, paths, security, throttle, tokens, views
+from registro.web import cookies, forms, mail, paths, security, throttle, tokens, views
 from registro.web.access import Access, declare
 from registro.web.auth import Visitor, public, visitor
 from registro.web.problems import RETRY_AFTER
@@ -91,33 +93,39 @@ async def register(request: Request) -> HTTPResponse:
     services: Services = request.app.ctx.services
     if not services.settings.registration:
         return await views.respond(request, views.RegistrationClosed(), 403)
-    fields = await forms.read(request, "user", "name", "pass")
+    fields = await forms.read(request, "user", "name", "pass", "correo")
     user, name = _shown(fields["user"]), _shown(fields["name"])
+    address_ = _shown(fields["correo"]) if services.mail.on else ""
+    form = Register(user, name, {}, mail=services.mail.on, address=address_)
     limit: RegistrationThrottle = request.app.ctx.registrations
     address = throttle.address_of(request)
     wait = math.ceil(limit.wait(address))
     if wait:
         services.denials.count("limited")
         request.app.ctx.watch.limited("registration")
-        view = Register(user, name, {"": "throttled"}, wait)
+        view = replace(form, problems={"": "throttled"}, wait=wait)
         return await views.respond(request, view, 429, headers={"Retry-After": str(wait)})
     problems = {
         field: "invalid" for field, value in fields.items() if value is None or "\0" in value
     }
+    if address_ and not is_address(address_):
+        problems["correo"] = "invalid"
     try:
         if not problems:
-            await services.accounts.register(user, name, "user", "form", fields["pass"])
+            person = await services.accounts.register(user, name, "user", "form", fields["pass"])
             limit.made(address)
+            if address_:
+                await mail.ask_for(request, person, address_)
             return redirect("/login?registrado=1", status=303)
     except Refused as refused:
         problems = _problem(refused)
     except Unavailable as error:
         log.warning("a registration found the store away: %s", error)
         headers = {"Retry-After": RETRY_AFTER}
-        view = Register(user, name, {"": "away"})
+        view = replace(form, problems={"": "away"})
         return await views.respond(request, view, 503, headers=headers)
     status = 409 if problems.get("user") == "taken" else 400
-    return await views.respond(request, Register(user, name, problems), status)
+    return await views.respond(request, replace(form, problems=problems), status)
 
 
 def _problem(refused: Refused) -> dict[str, str]:
@@ -160,7 +168,8 @@ async def register_page(request: Request, who: Visitor | None) -> HTTPResponse:
         return redirect("/soporte", status=303)
     if not request.app.ctx.settings.registration:
         return await views.respond(request, views.RegistrationClosed())
-    return await views.respond(request, Register("", "", {}))
+    mail_on = request.app.ctx.services.mail.on
+    return await views.respond(request, Register("", "", {}, mail=mail_on))
 
 
 def add_to(app: App) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from registro.services.people import Someone
 from registro.services.preferences import Preferences
@@ -97,7 +97,10 @@ class OwnPasswordView(View):
 
 @dataclass(frozen=True, slots=True)
 class PreferencesView(View):
+    """`mail` is the part about e-mail (`mail.Section`); None where there is none."""
+
     template: ClassVar[str] = "preferences.html"
     chosen: Preferences
     saved: bool
     changed: bool = False
+    mail: Any = None

@@ -16,7 +16,7 @@ from sanic.response import redirect
 from registro.errors import Refused, Unavailable
 from registro.services import Services
 from registro.services.preferences import CHOICES, NOTIFICATIONS, chosen
-from registro.web import cookies, forms, throttle, views
+from registro.web import cookies, forms, mail, throttle, views
 from registro.web.auth import Visitor, form_for, page_for
 from registro.web.people_views import OwnPasswordView, PreferencesView
 from registro.web.problems import RETRY_AFTER
@@ -33,7 +33,12 @@ PASSWORD = f"{PAGE}/clave"
 async def preferences(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /preferencias`."""
     found, _ = await views.preferences_of(request, who.person)
-    view = PreferencesView(found, "guardado" in request.args, "clave" in request.args)
+    view = PreferencesView(
+        found,
+        saved="guardado" in request.args,
+        changed="clave" in request.args,
+        mail=await mail.section(request, who),
+    )
     return await views.respond(request, view, me=who.person)
 
 

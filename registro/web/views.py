@@ -68,13 +68,16 @@ class Login(View):
 
 @dataclass(frozen=True, slots=True)
 class Register(View):
-    """`problems` are by field: `user`, `name`, `pass`, or empty for the whole form."""
+    """`problems` are by field: `user`, `name`, `pass`, `correo`, or empty for the whole form.
+    `mail` says whether there is a field for an e-mail address, `address` what is in it."""
 
     template: ClassVar[str] = "register.html"
     user: str
     name: str
     problems: Mapping[str, str]
     wait: int = 0
+    mail: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +227,7 @@ _PAGES = {
     "/admin/persona/clave": "/admin/personas",
     "/admin/respuestas/guardar": "/admin/respuestas",
     "/preferencias/clave/cambiar": "/preferencias/clave",
+    "/preferencias/correo": "/preferencias",
     "/admin/horario/guardar": "/admin/horario",
 }
 """The pages whose forms are posted to other addresses."""

@@ -49,7 +49,7 @@ async def test_five_processes_migrate_one_empty_database_at_once(database_url: s
     ]
     connection = await logs.open_database(database_url)
     assert await connection.fetch_value("SELECT COUNT(*) FROM log_head") == 1
-    assert await connection.fetch_value("SELECT COUNT(*) FROM secret") == 1
+    assert await connection.fetch_value("SELECT COUNT(*) FROM secret") == 2
     await connection.close()
 
 

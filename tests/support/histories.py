@@ -27,11 +27,15 @@ from registro.events.types import (
     DeskViewSaved,
     Event,
     Imported,
+    MailDropped,
+    MailSent,
     MessageSent,
     NoteWritten,
     SessionEnded,
     SessionStarted,
     UserDisabled,
+    UserEmailConfirmed,
+    UserEmailRemoved,
     UserEnabled,
     UserPasswordReset,
     UserRegistered,
@@ -208,6 +212,21 @@ def _account() -> st.SearchStrategy[tuple[str, Event]]:
     )
 
 
+def _mail() -> st.SearchStrategy[tuple[str, Event]]:
+    def build(user: str, kind: int, seq: int) -> tuple[str, Event]:
+        conversation = ids.desk_conversation(user)
+        if kind < 3:
+            return f"user/{user}", UserEmailConfirmed(f"a{seq}@b.example", "es", user)
+        if kind == 3:
+            return f"user/{user}", UserEmailRemoved("person", user)
+        sent: Event = MailSent(conversation, user, 1, seq)
+        if kind == 4:
+            sent = MailDropped(conversation, user, 1, seq, "refused", 550)
+        return f"desk/{conversation}", sent
+
+    return st.builds(build, st.sampled_from(USERS), st.integers(0, 5), st.integers(1, 9))
+
+
 def histories(max_size: int = 40) -> st.SearchStrategy[History]:
     """Everybody registers; then anything that can happen once or often happens in any order."""
     steps = st.one_of(
@@ -221,6 +240,7 @@ def histories(max_size: int = 40) -> st.SearchStrategy[History]:
         _account(),
         _view(),
         _answer(),
+        _mail(),
     )
     return st.lists(steps, max_size=max_size).map(lambda rest: registrations() + _possible(rest))
 

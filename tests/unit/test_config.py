@@ -413,3 +413,43 @@ def test_no_secret_shows_in_the_repr_or_the_notices():
     )
     assert "hunter2" not in repr(settings) + str(settings) + "".join(settings.notices)
     assert "port=3000" in repr(settings)
+
+
+MAIL = {
+    "REGISTRO_MAIL_FROM": "Support <desk@example.org>",
+    "REGISTRO_PUBLIC_URL": "https://desk.example/",
+}
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtp://mail.example", ("mail.example", 587, "starttls", "", "")),
+        ("smtps://a%40b:c%2Fd@mail.example", ("mail.example", 465, "tls", "a@b", "c/d")),
+        ("smtp://127.0.0.1:2525?tls=no", ("127.0.0.1", 2525, "none", "", "")),
+    ],
+)
+def test_a_mail_server_is_read_from_its_url(url, expected):
+    settings = load(**MAIL, REGISTRO_SMTP_URL=url)
+    assert tuple(settings.smtp) == expected
+    assert "c/d" not in repr(settings)
+    assert settings.public_url == "https://desk.example"
+    assert settings.mail_from.addr_spec == "desk@example.org"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mail.example", "http://mail.example", "smtp://", "smtp://h:99999", "smtp://h/path",
+     "smtp://user:secreto@h?tls=no", "smtp://h?tls=perhaps"],
+)  # fmt: skip
+def test_what_is_no_mail_server_is_refused_and_not_shown(url):
+    [problem] = problems(**MAIL, REGISTRO_SMTP_URL=url)
+    assert problem.startswith("REGISTRO_SMTP_URL=")
+    assert "secreto" not in problem
+
+
+def test_a_mail_server_wants_a_sender_and_an_address_of_our_own():
+    found = problems(REGISTRO_SMTP_URL="smtp://mail.example")
+    assert [one.partition(" ")[0] for one in found] == ["REGISTRO_MAIL_FROM", "REGISTRO_PUBLIC_URL"]
+    wrong = {"REGISTRO_MAIL_FROM": "desk", "REGISTRO_PUBLIC_URL": "desk.example"}
+    assert len(problems(**wrong)) == 2
