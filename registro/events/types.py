@@ -448,6 +448,9 @@ class MailSent(Event, frozen=True):
         return self
 
 
+MailReason = Literal["refused", "unreachable", "unknown", "erased"]
+
+
 class MailDropped(Event, frozen=True):
     """No mail tells the user of the answers from `first` to `last`: the mail server refused it for
     good (`refused`, with its `code`), it could not be handed over for a day (`unreachable`), the
@@ -459,7 +462,7 @@ class MailDropped(Event, frozen=True):
     user: str
     first: int
     last: int
-    reason: Literal["refused", "unreachable", "unknown", "erased"]
+    reason: MailReason
     code: int = 0
 
     def redacted(self) -> Event:

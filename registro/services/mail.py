@@ -14,6 +14,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -29,11 +30,12 @@ from aiosmtplib import (
 from registro.config import Settings, Smtp
 from registro.db.connection import Connection, DatabaseConnection, Pool
 from registro.db.migrations import MAIL_JOB
-from registro.errors import ConstraintViolated, StoreError
+from registro.errors import Busy, ConstraintViolated, StoreError
 from registro.events import ids
 from registro.events.store import draft
-from registro.events.types import MailDropped, MailSent
+from registro.events.types import MailDropped, MailReason, MailSent
 from registro.events.writer import LogWriter
+from registro.projections.messages import attachments_of, with_names
 from registro.services import addresses
 from registro.services.addresses import Addresses
 from registro.services.directory import Directory
@@ -72,7 +74,8 @@ Kind = Literal["digest", "confirm"]
 
 
 class Answer(NamedTuple):
-    """An answer of the desk: whose (the name that users see), and what."""
+    """An answer of the desk: whose (the name that users see), and what: its text, and what its
+    files are called."""
 
     name: str
     text: str
@@ -170,6 +173,8 @@ class Mail:
         self._tidy_at = 0
         self.composer: Composer | None = None
         """Who writes the mails; without one, none are sent."""
+        self.outcomes: Counter[str] = Counter()
+        """Attempts by what came of them: `sent`, `later`, or why a mail was given up."""
 
     @property
     def on(self) -> bool:
@@ -336,6 +341,7 @@ class Mail:
             await self._sent(claim, first, last)
 
     async def _sent(self, claim: _Claim, first: int, last: int) -> None:
+        self.outcomes["sent"] += 1
         if claim.kind == "confirm":
             await claim.forget()
             return
@@ -348,6 +354,7 @@ class Mail:
         if self.now() - claim.job.began_at > GIVE_UP * 1_000_000:
             await self._give_up(claim, first, last, "unreachable")
             return
+        self.outcomes["later"] += 1
         pause = min(FIRST_PAUSE * 2 ** min(claim.job.tries, 10), LONGEST_PAUSE)
         # Without its words: mail servers repeat addresses in them.
         log.warning("a mail is tried again in %d s: %s", pause, type(error).__name__)
@@ -358,9 +365,10 @@ class Mail:
         claim: _Claim,
         first: int,
         last: int,
-        reason: Literal["refused", "unreachable", "unknown", "erased"],
+        reason: MailReason,
         code: int = 0,
     ) -> None:
+        self.outcomes[reason] += 1
         if reason != "erased":
             log.error("a mail to user %s is given up: %s %s", claim.user_id, reason, code or "")
         if claim.kind == "confirm":
@@ -402,7 +410,7 @@ class Mail:
                 )
                 stored = ours if before.state == "handing" else ours._replace(state="claimed")
                 await keep(connection, kind, user_id, stored)
-        except ConstraintViolated:
+        except (ConstraintViolated, Busy):  # who is quicker makes the row
             return None
         return ours
 
@@ -485,18 +493,34 @@ async def _unread(
 async def _answers(
     connection: Connection, conversation: str, user_id: str, first: int, last: int
 ) -> tuple[list[tuple[str, str]], int]:
-    """The newest answers in a part of a conversation (sender's id, text), and how many there
-    are in it."""
+    """The newest answers in a part of a conversation (sender's id, what they say), and how many
+    there are in it."""
     values = {"id": conversation, "user": user_id, "first": first, "last": last}
     among = (
         "FROM messages WHERE conversation = :id AND seq >= :first AND seq <= :last"
         " AND sender <> :user AND erased = 0"
     )
     rows = await connection.fetch_all(
-        f"SELECT sender, text {among} ORDER BY seq DESC LIMIT :limit", **values, limit=SHOWN
+        f"SELECT sender, text, attachments {among} ORDER BY seq DESC LIMIT :limit",
+        **values,
+        limit=SHOWN,
     )
     count = await connection.fetch_value(f"SELECT COUNT(*) {among}", **values)
-    return [(row[0], row[1]) for row in reversed(rows)], count
+    answers = [(row[0], with_names(row[1], attachments_of(row[2]))) for row in reversed(rows)]
+    return answers, count
+
+
+def client_of(server: Smtp, patience: float) -> SMTP:
+    """A client that is not connected yet; each answer may take `patience` seconds."""
+    return SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls == "tls",
+        start_tls=server.tls == "starttls",
+        username=server.user or None,
+        password=server.password or None,
+        timeout=patience,
+    )
 
 
 async def hand_over(server: Smtp, mail: EmailMessage, ready: Callable[[], Awaitable[None]]) -> None:
@@ -507,15 +531,7 @@ async def hand_over(server: Smtp, mail: EmailMessage, ready: Callable[[], Awaita
     wrong with the server, or with us in its eyes, somebody may mend.
     """
     handed = False
-    client = SMTP(
-        hostname=server.host,
-        port=server.port,
-        use_tls=server.tls == "tls",
-        start_tls=server.tls == "starttls",
-        username=server.user or None,
-        password=server.password or None,
-        timeout=PATIENCE,
-    )
+    client = client_of(server, PATIENCE)
     try:
         async with asyncio.timeout(PATIENCE):
             await client.connect()

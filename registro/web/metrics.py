@@ -14,7 +14,7 @@ import time
 from collections import Counter as Count
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -40,6 +40,7 @@ from registro.errors import StoreError
 from registro.events import codec, reader
 from registro.events.observer import Refusal
 from registro.events.store import Draft, Outcome
+from registro.events.types import MailReason
 from registro.events.writer import Committed
 from registro.projections import registry
 from registro.services import Services
@@ -280,6 +281,8 @@ class Metrics(Watch):
         yield from self._of_the_log(self._services)
         yield from self._of_the_database(self._services)
         yield from self._of_sockets(self._sockets)
+        if self._services.mail.on:
+            yield from self._of_mail(self._services)
 
     def _of_the_log(self, services: Services) -> Iterator[Metric]:
         writer = services.writer
@@ -320,6 +323,14 @@ class Metrics(Watch):
             events.add_metric([name], number)
             seconds.add_metric([name], age)
         yield from (events, seconds)
+
+    def _of_mail(self, services: Services) -> Iterator[Metric]:
+        attempts = CounterMetricFamily(
+            "registro_mail_attempts", "Attempts to send a mail.", labels=["outcome"]
+        )
+        for outcome in ("sent", "later", *get_args(MailReason)):
+            attempts.add_metric([outcome], services.mail.outcomes[outcome])
+        yield attempts
 
     def _of_sockets(self, sockets: Sockets) -> Iterator[Metric]:
         server = sockets.server

@@ -21,6 +21,7 @@ from registro.services.doctor.check import Report
 from tests.conftest import SECRET
 from tests.store.test_migrations import User, migrate_as, use
 from tests.support.databases import DatabaseServers, free_port
+from tests.support.mailserver import MailServer
 from tests.support.redis import RedisServer
 
 SAFE = {"JWT_SECRET": SECRET}
@@ -167,6 +168,21 @@ async def test_redis_is_asked_where_it_is_configured(used: str, tmp_path: Path) 
     away = await examined(used, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     assert not away.ok
     assert "redis: it does not answer: ConnectionError → start it" in told(away, "failed")
+
+
+async def test_the_mail_server_is_asked_to_let_us_in(used: str) -> None:
+    with MailServer() as server:
+        more = {"REGISTRO_MAIL_FROM": "d@example.org", "REGISTRO_PUBLIC_URL": "https://d.example"}
+        url = f"smtp://127.0.0.1:{server.port}?tls=no"
+        report = await examined(used, REGISTRO_SMTP_URL=url, **more)
+        assert levels(report, "mail server") == {"ok"}
+        # It offers no STARTTLS, so what we log in with is not said.
+        url = f"smtp://me:hidden-word@127.0.0.1:{server.port}"
+        refused = await examined(used, REGISTRO_SMTP_URL=url, **more)
+        assert server.logins == server.mails == []
+    assert not refused.ok
+    assert "correct REGISTRO_SMTP_URL" in told(refused, "failed")
+    assert "hidden-word" not in repr(refused)
 
 
 async def test_a_database_that_is_away_is_told_without_its_password() -> None:

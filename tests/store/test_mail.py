@@ -25,6 +25,7 @@ from registro.services import Services, mail, running
 from registro.services.mail import Mail
 from registro.web.mail import Writer
 from tests.conftest import settings_for
+from tests.store.test_files import upload
 from tests.support.mailserver import MailServer, certificate
 from tests.support.queries import scanned, watched
 from tests.support.waiting import until
@@ -173,6 +174,14 @@ async def test_one_mail_tells_of_all_answers_that_wait(world: World, server: Mai
     assert report.ok, report.differences
 
 
+async def test_a_file_is_told_of_by_its_name(small: World, server: MailServer) -> None:
+    file = await upload(small.services, small.ana, name="factura 7.pdf")
+    send = small.services.chat.send
+    await (await send(small.ana, "flor", "", None, None, None, [file.id])).stored()
+    await small.later()
+    assert "Ana:\n📎 factura 7.pdf" in text(server.mails[0]).replace("\r\n", "\n")
+
+
 async def test_a_new_answer_is_a_new_mail_of_that_alone(world: World, server: MailServer) -> None:
     await world.say(world.ana, "uno")
     await world.later()
@@ -262,6 +271,7 @@ async def test_a_mail_that_is_refused_for_now_is_tried_again(
     assert await small.later(2 * MINUTE) == 1
     assert len(server.mails) == 1
     assert await small.ends() == [("sent", 1, 1, "", 0)]
+    assert small.mail.outcomes == {"later": 3, "sent": 1}
 
 
 @pytest.mark.parametrize("command", ["RCPT", "DATA"])
@@ -298,6 +308,7 @@ async def test_after_a_day_it_is_given_up(small: World, server: MailServer) -> N
     for _ in range(26):
         await small.later(HOUR)
     assert await small.ends() == [("dropped", 1, 1, "unreachable", 0)]
+    assert small.mail.outcomes["unreachable"] == 1
 
 
 async def test_a_server_that_hangs_before_the_text_gets_it_later(

@@ -57,6 +57,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             "REGISTRO_CHECKPOINT_KEY": str(folder / "key"),
             "REGISTRO_CHECKPOINT_TO": str(folder),
             "REDIS_URL": redis.url,
+            "REGISTRO_SMTP_URL": "smtp://127.0.0.1:9?tls=no",  # nobody has an address
+            "REGISTRO_MAIL_FROM": "desk@example.org",
+            "REGISTRO_PUBLIC_URL": "https://desk.example.org",
         }
         server = Server(folder, environ)
         server.registro("checkpoint", "--new-key", str(folder / "key"), "--origin", "example.org/x")
@@ -116,6 +119,10 @@ def test_the_parts_tell_how_they_are(watched: Watched) -> None:
     assert watched.value("database_up") == 1
     assert watched.value("store_away") == 0
     assert watched.value("redis_up") == 1
+    assert (
+        "registro_mail_attempts_total",
+        frozenset({("outcome", "unknown")}),
+    ) in watched.samples()
     assert watched.value("checkpoint_success_timestamp_seconds") > 1.7e9
     assert watched.value("event_loop_lag_seconds_count") > 0
     assert watched.value("queue_limit") == 10000

@@ -1,4 +1,5 @@
-"""Examines an installation: settings, database, log, projections, Redis, clocks, files.
+"""Examines an installation: settings, database, log, projections, Redis, mail server,
+clocks, files.
 
 It is quick, looks at the log's end and not at all of it, and changes nothing.
 """
@@ -32,6 +33,7 @@ async def examine(environ: Mapping[str, str], env_file: Path) -> Report:
         *surroundings.of_files(settings, env_file),
         *surroundings.of_machine(settings),
         *await surroundings.of_redis(settings),
+        *await surroundings.of_mail(settings),
     ]
     try:
         async with asyncio.timeout(PATIENCE):

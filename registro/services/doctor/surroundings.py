@@ -1,7 +1,8 @@
-"""Settings, files, limits of the process, Redis: everything but the database."""
+"""Settings, files, limits of the process, Redis, mail: everything but the database."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import resource
 import shutil
@@ -11,16 +12,20 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
+from aiosmtplib import SMTPException
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from registro.config import Settings
 from registro.errors import NoteError
-from registro.services import checkpoints
+from registro.services import checkpoints, mail
 from registro.services.doctor.check import Check, failed, ok, warning
 
 PATIENCE = 2
 """Seconds that Redis has for an answer."""
+
+MAIL_PATIENCE = 5
+"""Seconds that the mail server has to let us in."""
 
 LITTLE_SPACE, NO_SPACE = 1 << 30, 100 << 20
 """Free bytes below which a disk is a warning, and a failure."""
@@ -139,6 +144,24 @@ async def of_redis(settings: Settings) -> list[Check]:
         ok("redis", "it answers"),
         of_clock("clock of Redis", seconds + microseconds / 1e6 - time.time(), settings),
     ]
+
+
+async def of_mail(settings: Settings) -> list[Check]:
+    """Whether the mail server lets us in; it is sent no mail."""
+    if settings.smtp is None:
+        return []
+    client = mail.client_of(settings.smtp, MAIL_PATIENCE)
+    try:
+        async with asyncio.timeout(MAIL_PATIENCE):
+            await client.connect()
+    except (SMTPException, OSError, TimeoutError, ValueError) as error:
+        # Without its words, which may repeat what we log in with.
+        found = f"it does not let us in: {type(error).__name__}"
+        advice = "correct REGISTRO_SMTP_URL (docs/settings.md); mails wait for a day"
+        return [failed("mail server", found, advice)]
+    finally:
+        client.close()
+    return [ok("mail server", "it lets us in")]
 
 
 def of_clock(name: str, ahead: float, settings: Settings) -> Check:
