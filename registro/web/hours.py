@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, get_day_names
 from sanic import HTTPResponse, Request
@@ -67,15 +68,16 @@ async def notice(request: Request) -> Notice | None:
         return None
     if schedule is None or state is None:
         return None
-    language, clock = i18n.of(request), times.clock(request)
+    language, zone = i18n.of(request), times.zone_of(request)
+    say_when = _When(language, times.clock(request), zone, ZoneInfo(schedule.zone))
     away = {"es": schedule.event.away_es, "en": schedule.event.away_en}
     return Notice(
         state.open,
         state.until,
-        week_in_words(schedule, language, times.zone_of(request).key),
-        _open_now(language, clock, state.until)
+        week_in_words(schedule, language, zone.key),
+        _open_now(language, say_when, state.until)
         if state.open
-        else _closed_now(language, clock, state.until),
+        else _closed_now(language, say_when, state.until),
         "" if state.open else away[language.code] or next(filter(None, away.values()), ""),
     )
 
@@ -120,32 +122,49 @@ def _span(language: Language, text: str) -> str:
     return f"{start.removeprefix('0')}–{'24:00' if end == '00:00' else end.removeprefix('0')}"
 
 
-def _open_now(language: Language, clock: Clock, until: int | None) -> str:
+def _open_now(language: Language, when: _When, until: int | None) -> str:
     if until is None:
         return language.say("Open now.")
-    return language.say("Open now, until {when}.", when=_when(language, clock, until))
+    return language.say("Open now, until {when}.", when=when(until))
 
 
-def _closed_now(language: Language, clock: Clock, until: int | None) -> str:
+def _closed_now(language: Language, when: _When, until: int | None) -> str:
     if until is None:
         return language.say("Closed now.")
-    return language.say("Closed now; we are back {when}.", when=_when(language, clock, until))
+    return language.say("Closed now; we are back {when}.", when=when(until))
 
 
-def _when(language: Language, clock: Clock, at: int) -> str:
-    """At 16:00, tomorrow at 9:00, Monday at 9:00, 7 January at 9:00."""
-    day, today = (date.fromisoformat(clock.day_key(one)) for one in (at, clock.now))
-    ahead, time = (day - today).days, clock.time(at)
-    if ahead == 0:
-        return language.say("at {time}", time=time)
-    if ahead == 1:
-        return language.say("tomorrow at {time}", time=time)
-    names = get_day_names("wide", locale=language.code)
-    if ahead < 7:
-        return language.say("on {day} at {time}", day=names[day.weekday()], time=time)
-    long = {"es": "d 'de' MMMM", "en": "d MMMM"}[language.code]
-    words = format_date(day, long, locale=language.code)
-    return language.say("on {day} at {time}", day=words, time=time)
+@dataclass(frozen=True, slots=True)
+class _When:
+    """Puts moments into words for a reader in `zone`; the desk is in `desk`."""
+
+    language: Language
+    clock: Clock
+    zone: ZoneInfo
+    desk: ZoneInfo
+
+    def __call__(self, at: int) -> str:
+        """At 16:00, tomorrow at 9:00, Monday at 9:00, 7 January at 9:00."""
+        clock, _ = self.clock, self.language.say
+        day, today = (date.fromisoformat(clock.day_key(one)) for one in (at, clock.now))
+        ahead, time = (day - today).days, clock.time(at)
+        if not self._same_clock(at):
+            time = _("{time} (your time)", time=time)
+        if ahead == 0:
+            return _("at {time}", time=time)
+        if ahead == 1:
+            return _("tomorrow at {time}", time=time)
+        names = get_day_names("wide", locale=self.language.code)
+        if ahead < 7:
+            return _("on {day} at {time}", day=names[day.weekday()], time=time)
+        long = {"es": "d 'de' MMMM", "en": "d MMMM"}[self.language.code]
+        words = format_date(day, long, locale=self.language.code)
+        return _("on {day} at {time}", day=words, time=time)
+
+    def _same_clock(self, at: int) -> bool:
+        moment = datetime.fromtimestamp(at / 1e6, UTC)
+        zones = self.zone, self.desk
+        return len({moment.astimezone(zone).utcoffset() for zone in zones}) == 1
 
 
 @declare(Access("api"))

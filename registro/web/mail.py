@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import localtime
 from typing import ClassVar
 from urllib.parse import quote
@@ -28,7 +28,29 @@ from registro.web.typing import App
 from registro.web.views import View
 
 PREFERENCES = "/preferencias"
-_POLICY = SMTP.clone(cte_type="7bit")
+
+
+class _Policy(EmailPolicy):
+    """Python's, but for fields of URLs and ids: it makes encoded words of what is longer than a
+    line, which in those nobody decodes (RFC 2047, 5). They stay in one line, of up to 998."""
+
+    _WHOLE = frozenset({"list-unsubscribe", "message-id", "references", "in-reply-to"})
+
+    def fold(self, name: str, value: str) -> str:
+        if name.lower() in self._WHOLE:
+            return self._whole(name, value)
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name.lower() in self._WHOLE:
+            return self._whole(name, value).encode("ascii")
+        return bytes(super().fold_binary(name, value))
+
+    def _whole(self, name: str, value: str) -> str:
+        return f"{name}: {value}{self.linesep}"
+
+
+_POLICY = _Policy(linesep="\r\n", cte_type="7bit")
 """What every mail server takes: lines end as SMTP has them, and there are seven bits."""
 
 
@@ -118,13 +140,11 @@ def _subject(language: Language, answers: Sequence[Answer], more: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The part about e-mail. `done` is what was just done, `problem` the `codigo` of why not,
-    `typed` what was typed then."""
+    """The part about e-mail. `done` is what was just done, `problem` the `codigo` of why not."""
 
     standing: Standing
     done: str = ""
     problem: str = ""
-    typed: str = ""
 
 
 async def section(request: Request, who: Visitor) -> Section | None:
@@ -137,7 +157,6 @@ async def section(request: Request, who: Visitor) -> Section | None:
         await services.addresses.of(who.person),
         args.get("correo", ""),
         args.get("problema", ""),
-        "",
     )
 
 

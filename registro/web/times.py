@@ -22,10 +22,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def zone_of(request: Request) -> ZoneInfo:
-    zone = getattr(
-        request.ctx, "zone", None
-    )  # what the request was given, where there is no cookie
-    return _zone(zone or request.cookies.get(COOKIE, "UTC"))
+    # What the request was given, where there is no cookie.
+    given = getattr(request.ctx, "zone", None)
+    return _zone(given or request.cookies.get(COOKIE, "UTC"))
 
 
 @lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ import datetime
 import ipaddress
 import ssl
 import threading
+import time
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -23,13 +24,14 @@ from cryptography.x509.oid import NameOID
 class MailServer:
     """Listens on a free port of 127.0.0.1, the same one after `stop` and `start`.
 
-    `mails` are those that it took. `answers` has what it says instead, by command (`RCPT`, `DATA`);
-    `hang` is the command that it never answers. With `tls` it offers STARTTLS, and only then takes
-    logins; `logins` are the passwords that it was told.
+    `mails` are those that it took, `contents` their bytes. `answers` has what it says instead, by
+    command (`RCPT`, `DATA`); `hang` is the command that it never answers. With `tls` it offers
+    STARTTLS, and only then takes logins; `logins` are the passwords that it was told.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.mails: list[EmailMessage] = []
+        self.contents: list[bytes] = []
         self.recipients: list[str] = []
         self.logins: list[str] = []
         self.answers: dict[str, str] = {}
@@ -57,6 +59,14 @@ class MailServer:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    def newest(self, number: int, seconds: float = 15) -> EmailMessage:
+        """The mail of that number (from 1); fails when it does not come within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while len(self.mails) < number:
+            assert time.monotonic() < deadline, f"{len(self.mails)} mails came, not {number}"
+            time.sleep(0.02)
+        return self.mails[number - 1]
 
     def start(self) -> None:
         self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
@@ -110,6 +120,7 @@ class MailServer:
         if told is None:
             mail = message_from_bytes(envelope.content, policy=policy.default)
             assert isinstance(mail, EmailMessage)
+            self.contents.append(envelope.content)
             self.mails.append(mail)
             self.recipients += envelope.rcpt_tos
         return told or "250 OK"

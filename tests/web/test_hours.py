@@ -46,11 +46,14 @@ def test_a_closed_desk_says_when_it_is_back_and_what_admins_wrote(site: Site) ->
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     day = {f"desde_{tomorrow.weekday()}_0": "09:00", f"hasta_{tomorrow.weekday()}_0": "18:00"}
     save(site, **NEVER, **day, aviso_es="¡Volvemos <pronto>!", aviso_en="Back <soon>!")
-    assert "volvemos mañana a las 09:00" in shown(site)[1]
+    assert "volvemos mañana a las 09:00." in shown(site)[1]
+    in_tokyo = shown(site, zona="Asia/Tokyo")[1]
+    assert "a las 18:00 (su hora)." in in_tokyo
+    assert "9:00–18:00 (hora de UTC)" in in_tokyo
     assert "¡Volvemos &lt;pronto&gt;!" in shown(site)[1]
     told = site.client().get("/api/horario?lang=en&zona=Asia/Tokyo").json()
     assert (told["abierto"], told["aviso"]) == (False, "Back <soon>!")
-    assert told["ahora"].endswith("18:00.")
+    assert told["ahora"].endswith("18:00 (your time).")
     assert told["cambia"] == f"{tomorrow:%Y-%m-%d}T09:00:00.000Z"
     assert "9:00–18:00 (time of UTC)" in told["horario"]
 
