@@ -1,4 +1,4 @@
-"""docs/settings.md says what registro/config.py does."""
+"""docs/settings.md says what registro/config/ does."""
 
 import re
 import subprocess
