@@ -70,6 +70,14 @@ def test_a_shift_without_a_mouse(new_context: NewContext, desk: Desk) -> None:
     press(page, "Control+Enter")
     expect(page.locator(".line.ours .text").last).to_have_text(text)
     expect(page.locator(".line.ours .state").last).to_have_text("Enviado")
+    page.keyboard.type("/grac")
+    expect(page.locator(".answers [aria-selected=true] b")).to_have_text("Gracias por avisar")
+    press(page, "Enter")
+    thanks = page.input_value("#text")
+    assert thanks.startswith("Gracias por avisarnos, ")
+    press(page, "Enter")
+    expect(page.locator(".line.ours .text").last).to_have_text(thanks)
+    expect(page.locator(".line.ours .state").last).to_have_text("Enviado")
     press(page, "Escape")
     assert focused(page) == "log"
     press(page, "i")
@@ -80,6 +88,8 @@ def test_a_shift_without_a_mouse(new_context: NewContext, desk: Desk) -> None:
     page.keyboard.type(label)
     do(page, "Enter")
     expect(page.locator("#labels bdi")).to_have_text(label)
+    press(page, "z")
+    expect(page.locator("#labels bdi")).to_have_count(0)
     do(page, "m")
     expect(page.locator("#assignee")).to_have_value("ana")
     do(page, "p")
@@ -92,9 +102,16 @@ def test_a_shift_without_a_mouse(new_context: NewContext, desk: Desk) -> None:
     expect(page.locator("#status")).to_have_text("Abierta")
     do(page, "s", "Enter")  # for an hour
     expect(page.locator("#status")).to_have_text("Pospuesta")
-    do(page, "o")
+    press(page, "z")
     expect(page.locator("#status")).to_have_text("Abierta")
-    after = users(page, f'.row[data-user="{second}"] ~ .row.unread')
+
+
+def test_what_is_unread_and_other_pages_without_a_mouse(
+    new_context: NewContext, desk: Desk
+) -> None:
+    page = open_inbox(new_context, desk, "ana")
+    press(page, "j")
+    after = users(page, f'.row[data-user="{focused(page)}"] ~ .row.unread')
     press(page, "n")
     opened(page, after[0])
     press(page, "u")
@@ -103,6 +120,8 @@ def test_a_shift_without_a_mouse(new_context: NewContext, desk: Desk) -> None:
     expect(page).to_have_url(re.compile("/preferencias"))
     press(page, "g", "r")
     expect(page).to_have_url(re.compile("/admin/informes"))
+    press(page, "g", "c")
+    expect(page).to_have_url(re.compile("/admin/respuestas"))
     press(page, "g", "i")
     expect(page).to_have_url(re.compile("/soporte$"))
 
@@ -164,6 +183,7 @@ def test_keys_concern_the_row_in_focus_and_not_another_that_is_open(
     new_context: NewContext, desk: Desk
 ) -> None:
     page = open_inbox(new_context, desk, "ana", "?con=flor.ba")
+    page.on("filechooser", lambda _: None)  # from now on, or the key is faster than Playwright
     first, second, third, *_ = [user for user in users(page) if user != "flor.ba"]
     row(page, first).locator("> a").focus()
     do(page, "p")
