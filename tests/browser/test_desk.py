@@ -178,6 +178,50 @@ def test_marked_unread_leads_back_to_the_list_and_is_unread_there(
     expect(row(ana, "flor.ba").locator(".pill")).to_be_visible()
 
 
+def box(page: Page, selector: str) -> dict[str, float]:
+    return page.locator(selector).bounding_box() or {}
+
+
+def below(page: Page, upper: str, lower: str) -> bool:
+    """Whether one thing ends above the other, or where it begins."""
+    above = box(page, upper)
+    return above["y"] + above["height"] <= box(page, lower)["y"]
+
+
+SIZES = {
+    "wide": {"width": 1280, "height": 800},
+    "at 200 %": {"width": 640, "height": 400},
+    "phone": PHONE,
+    "at 400 %": {"width": 320, "height": 256},
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_told_covers_and_moves_nothing(
+    new_context: NewContext, desk: Desk, size: str
+) -> None:
+    page = open_inbox(new_context, desk, "ana", "?con=rosa.quispe", viewport=SIZES[size])
+    toast, before = page.locator("#toast"), box(page, "#composer")
+    for deed, told in (("p", "Hecho. Deshacer"), ("z", "Hecho.")):
+        page.keyboard.press(deed)
+        expect(toast).to_have_text(told)
+        expect(toast).to_be_in_viewport(ratio=1)
+        assert below(page, "#log", "#toast")
+        assert below(page, "#toast", "#composer")
+        assert box(page, "#composer") == before
+    assert page.evaluate("document.getElementById('main').scrollWidth <= innerWidth")
+    page.keyboard.press("p")
+    expect(toast).to_have_text("Hecho. Deshacer")
+    page.keyboard.press("Escape")  # back to the list: what is told stays, and can be undone
+    expect(page.locator("#thread-title")).to_have_text("Ninguna conversación abierta")
+    expect(toast).to_be_in_viewport(ratio=1)
+    one, other = box(page, ".list"), box(page, "#toast")
+    aside = one["x"] + one["width"] <= other["x"]
+    assert aside or below(page, ".list", "#toast")
+    page.keyboard.press("z")
+    expect(toast).to_have_text("Hecho.")
+
+
 def test_without_scripts_everything_is_done_by_forms_and_links(
     new_context: NewContext, desk: Desk
 ) -> None:

@@ -40,12 +40,21 @@ function reverse(what, fields, before) {
   return null;
 }
 
+const toast = $("toast");
+
+/** It stands where it covers nothing: in the line above the composer that is kept free. Where no thread
+ * is open, `.split > .toast` finds it a place. */
+function placeToast() {
+  if (toast) ($("signs") ?? $("main")).append(toast);
+}
+placeToast();
+document.addEventListener("registro:opened", placeToast); // the thread that it stood in may be gone
+
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let told;
 
 /** Tells what became of something, for some seconds; `undo` is offered with it.
  * @param {string} words @param {(() => void) | null} undo */
 export function tell(words, undo) {
-  const toast = $("toast");
   toast.replaceChildren(words);
   if (undo) {
     const button = element("button", "link", say("Undo"));
