@@ -51,11 +51,13 @@ Deed = (
 
 class Order(NamedTuple):
     """One thing to do to several conversations. `value` is the admin's user name (empty: nobody's),
-    the status or the label; `until` the end of a snooze (microseconds since 1970)."""
+    the status or the label; `until` the end of a snooze (microseconds since 1970); `seq` up to
+    which message they are read, or from which on unread: the last one where it is None."""
 
     what: Literal["assign", "status", "label", "unlabel", "read", "unread"]
     value: str = ""
     until: int | None = None
+    seq: int | None = None
 
 
 class Several(NamedTuple):
@@ -162,9 +164,10 @@ class Desk:
             case "unlabel":
                 return decide.remove_label(admin, work, order.value)
             case "unread":
-                return decide.mark_unread(admin, work, None)
+                return decide.mark_unread(admin, work, order.seq)
             case "read":
-                return decide.read(admin, standing, 0 if work is None else work.last_seq)
+                last = 0 if work is None else work.last_seq
+                return decide.read(admin, standing, last if order.seq is None else order.seq)
 
     async def _works(self, conversations: Sequence[str]) -> dict[str, tuple[Work, Standing]]:
         if not conversations:

@@ -382,6 +382,8 @@ OPERATIONS = [
             Parameter("etiqueta", N_("The label to put there or to take off")),
             Parameter("hasta", N_("Until when it is snoozed")),
             Parameter("minutos", N_("How many minutes it is snoozed for"), type="integer"),
+            Parameter("seq", N_("Read up to this; the last one by default"), type="integer"),
+            Parameter("desde", N_("From this `seq` on; the last one by default"), type="integer"),
         ),
     ),
     Documented(

@@ -12,12 +12,15 @@ from registro.errors import Refused
 from registro.services import Services
 from registro.services.desk import Order
 from registro.web import forms, paths
+from registro.web.api import number
 from registro.web.auth import Visitor, api_for
 from registro.web.desk import STATUSES, Fields, refuse, until
 from registro.web.typing import App
 
 MOST = 200
 """Conversations in one request."""
+
+_FIELDS = ("que", "a", "etiqueta", "hasta", "minutos", "desde", "seq", "vuelta")
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -30,9 +33,7 @@ async def several(request: Request, who: Visitor) -> HTTPResponse:
     news (`sin_cambio`) and with what was refused (`fallidas`); a form is sent to `vuelta`.
     """
     services: Services = request.app.ctx.services
-    ids, read = await forms.read_listed(
-        request, "conversacion", MOST, "que", "a", "etiqueta", "hasta", "minutos", "vuelta"
-    )
+    ids, read = await forms.read_listed(request, "conversacion", MOST, *_FIELDS)
     fields = {name: value for name, value in read.items() if value is not None}
     try:
         if len(fields) < len(read) or not who.known or not all(map(_ID.fullmatch, ids)):
@@ -71,12 +72,20 @@ def _order(request: Request, fields: Fields) -> Order:
         "asignar": Order("assign", fields["a"]),
         "etiquetar": Order("label", label),
         "desetiquetar": Order("unlabel", label),
-        "leer": Order("read"),
-        "sin-leer": Order("unread"),
+        "leer": Order("read", seq=_seq(fields["seq"])),
+        "sin-leer": Order("unread", seq=_seq(fields["desde"])),
     }
     if what not in orders:
         raise Refused("datos_invalidos")
     return orders[what]
+
+
+def _seq(field: str) -> int | None:
+    """The number of a message. Raises Refused."""
+    try:
+        return number(field or None)
+    except ValueError:
+        raise Refused("datos_invalidos") from None
 
 
 def _told(back: str, changed: int, refused: int) -> str:

@@ -178,6 +178,34 @@ def test_marked_unread_leads_back_to_the_list_and_is_unread_there(
     expect(row(ana, "flor.ba").locator(".pill")).to_be_visible()
 
 
+def test_what_was_marked_as_read_is_unread_again_from_where_it_was(
+    new_context: NewContext, desk: Desk
+) -> None:
+    ana = open_inbox(new_context, desk, "ana")
+    marcos = open_inbox(new_context, desk, "marcos")
+    unread = {"valentina.rojas": "1", "paco58": "4", "nuria_sanz": "2"}
+    for user, number in unread.items():
+        expect(row(marcos, user).locator(".pill")).to_contain_text(number)
+        row(ana, user).locator(".pick input").check()
+    ana.click("#bulk [value=leer]")
+    for user in unread:
+        expect(row(marcos, user).locator(".pill")).to_be_hidden()
+    ana.click("#toast button")
+    for user, number in unread.items():
+        expect(row(marcos, user).locator(".pill")).to_contain_text(number)
+    row(ana, "paco58").locator(".pill").click()
+    expect(row(marcos, "paco58").locator(".pill")).to_be_hidden()
+    expect(ana.locator("#thread-title")).to_have_text("Ninguna conversación abierta")
+    ana.click("#toast button")
+    expect(row(marcos, "paco58").locator(".pill")).to_contain_text("4")
+    row(ana, "paco58").locator("> a").focus()
+    ana.keyboard.press("v")
+    expect(row(marcos, "paco58").locator(".pill")).to_be_hidden()
+    expect(row(ana, "paco58").locator("> a")).to_be_focused()
+    ana.keyboard.press("z")
+    expect(row(marcos, "paco58").locator(".pill")).to_contain_text("4")
+
+
 def box(page: Page, selector: str) -> dict[str, float]:
     return page.locator(selector).bounding_box() or {}
 

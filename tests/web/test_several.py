@@ -69,9 +69,25 @@ def test_reading_is_undone_by_marking_unread(admin: httpx.Client) -> None:
     order(admin, conversacion=some, que="leer")
 
 
+def test_reading_is_undone_from_where_each_was_unread(admin: httpx.Client) -> None:
+    some = ids(admin)
+    admin.post(f"/api/conversaciones/{some[0]}/sin-leer", json={"desde": "2"})
+    was = [one["antes"] for one in order(admin, conversacion=some, que="leer").json()["hechas"]]
+    assert any(one["sin_leer"] > 1 for one in was)
+    for row in was:
+        fields = {"que": "sin-leer", "desde": str(row["leido_hasta"] + 1)}
+        [one] = order(admin, conversacion=[row["conversacion"]], **fields).json()["hechas"]
+        receipt = {"leido_soporte": row["seq"]}  # what the user was told stays
+        assert one["fila"] == row | receipt
+    [one] = order(admin, conversacion=some[:1], que="leer", seq="2").json()["hechas"]
+    assert one["fila"]["leido_hasta"] == 2
+    order(admin, conversacion=some, que="leer")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
+        {"que": "sin-leer", "desde": "x"}, {"que": "leer", "seq": "-1"},
         {"que": "borrar"}, {"que": "pospuesta", "hasta": "mañana"}, {"que": ["abierta"]},
         {"que": "asignar", "a": "nadie"}, {"que": "abierta", "conversacion": ["x"]},
         {"que": "abierta", "conversacion": [NOWHERE] * 201},

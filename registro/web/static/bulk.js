@@ -19,14 +19,14 @@ async function send(order) {
   return answer?.ok ? answer.json() : null;
 }
 
-/** The reverse of an order for a row, as it was before; null where there is none.
- * @param {Record<string, string>} order @param {Row} before @returns {Record<string, string> | null} */
+/** The reverse of an order for a row, as it was before.
+ * @param {Record<string, string>} order @param {Row} before @returns {Record<string, string>} */
 function reverse({ que, etiqueta }, before) {
   if (que === "asignar") return { que, a: before.asignada };
   if (que === "etiquetar") return { que: "desetiquetar", etiqueta };
   if (que === "desetiquetar") return { que: "etiquetar", etiqueta };
-  if (que === "sin-leer") return { que: "leer" };
-  if (que === "leer") return null; // from where each was unread is not kept
+  if (que === "sin-leer") return { que: "leer", seq: String(before.leido_hasta) };
+  if (que === "leer") return { que: "sin-leer", desde: String(before.leido_hasta + 1) };
   return { que: before.estado, hasta: before.pospuesta_hasta ?? "" };
 }
 
@@ -35,9 +35,7 @@ function reverse({ que, etiqueta }, before) {
 function reverses(order, done) {
   /** @type {Map<string, string[]>} */ const alike = new Map();
   for (const { antes } of done) {
-    const back = reverse(order, antes);
-    if (!back) return [];
-    const key = JSON.stringify(back);
+    const key = JSON.stringify(reverse(order, antes));
     alike.set(key, [...(alike.get(key) ?? []), antes.conversacion]);
   }
   return [...alike].map(([back, conversacion]) => ({ ...JSON.parse(back), conversacion }));
@@ -84,12 +82,25 @@ export function actOnSeveral(showRow) {
     const order = Object.fromEntries([...fields].map(([name, value]) => [name, String(value)]));
     delete order.vuelta;
     if (order.que !== "pospuesta") delete order.hasta;
-    const conversacion = fields.getAll("conversacion");
-    const answer = await send({ ...order, conversacion });
-    if (!answer) return tell(say("That did not work. Try again."), null);
-    form.reset();
-    report(answer, reverses(order, answer.hechas));
+    if (await act(order, fields.getAll("conversacion"))) form.reset();
   });
+  // The number of unread messages marks them as read, where one can point so exactly.
+  $("rows").addEventListener("click", (/** @type {MouseEvent} */ event) => {
+    const pill = /** @type {Element} */ (event.target).closest(".pill");
+    if (!pill || !matchMedia("(pointer: fine)").matches || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const box = /** @type {HTMLInputElement} */ (pill.closest(".row")?.querySelector(".pick input"));
+    act({ que: "leer" }, [box.value]);
+  });
+
+  /** Does something, and tells; whether it worked.
+   * @param {Record<string, string>} order @param {FormDataEntryValue[]} conversacion */
+  async function act(order, conversacion) {
+    const answer = await send({ ...order, conversacion });
+    if (answer) report(answer, reverses(order, answer.hechas));
+    else tell(say("That did not work. Try again."), null);
+    return Boolean(answer);
+  }
 
   /** @param {{hechas: {fila: Row}[], fallidas: unknown[]}} answer @param {Record<string, unknown>[]} backs */
   function report({ hechas, fallidas }, backs) {

@@ -101,6 +101,7 @@ function emptyRow(row) {
   const preview = element("span", "preview");
   preview.dir = "auto";
   const pill = element("span", "pill", "", element("span"), element("span", "hidden", " " + say("unread")));
+  pill.title = say("Mark read");
   const marks = element("span", "marks", "", element("span", "lookers"), element("span", "unsent"), pill);
   const link = element("a", "", "", avatar, name, element("time", "ago"), preview, marks, element("span", "tags"));
   link.href = address(row.user);

@@ -182,6 +182,10 @@ export const GROUPS = [
         find: () => control("[value=sin-leer]", "[data-deed=sin-leer] button"), run: selecting(press),
         shown: "#desk [data-deed=sin-leer] button",
       },
+      {
+        id: "mark-read", keys: ["v"], words: () => say("Mark read"), // what is open has been read
+        find: () => (ticked() ?? ownBox()) && document.querySelector("#bulk [value=leer]"), run: selecting(press),
+      },
       { id: "undo", keys: ["z"], words: () => say("Undo what was done last"), find: () => seen("#toast button"), run: press },
     ],
   },
