@@ -1,7 +1,8 @@
 """Figures of the support desk over a period, and the rows behind every one of them.
 
-All of it is read from the projection `activity`, which says what is counted and when. Statements
-are bounded in number; what they read grows with the period, not with the log.
+All of it is read from the projection `activity`, which says what is counted and when; with a label,
+of the conversations that have it now. Statements are bounded in number; what they read grows with
+the period, not with the log.
 """
 
 from __future__ import annotations
@@ -158,11 +159,12 @@ _WAITS: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Rows of a figure: in some stretches of time that follow each other (the whole period, or an
-    hour of each Monday), of one admin or of all."""
+    hour of each Monday), of one admin or of all, of the conversations with a label or of all."""
 
     what: What
     ranges: Sequence[tuple[int, int]]
     admin: str | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +203,18 @@ class Reports:
         self._readers = readers
         self._directory = directory
 
-    async def report(self, period: Period, before: Period) -> Report:
+    async def report(self, period: Period, before: Period, label: str | None = None) -> Report:
         """The figures of a period, and the sums of the one before it. Takes 9 statements, and one
         for each change of the clocks in it."""
+        of = _of(label)
         async with self._readers.connection() as connection:
             behind_since = await _behind_since(connection)
-            hours = await _hours(connection, period)
-            admins = await _by_admin(connection, period)
-            waits = await _waits(connection, period)
-            conversations = await _conversations(connection, period)
-            earlier = await _total(connection, before)
-            waiting, since = await _waiting_at(connection, period.end)
+            hours = await _hours(connection, period, of)
+            admins = await _by_admin(connection, period, of)
+            waits = await _waits(connection, period, of)
+            conversations = await _conversations(connection, period, of)
+            earlier = await _total(connection, before, of)
+            waiting, since = await _waiting_at(connection, period.end, of)
         days = _days(period, hours, waits)
         total = Count()
         for day in days:
@@ -247,18 +250,51 @@ class Reports:
         return Rows(rows, total, more)
 
 
+# Of which conversations
+
+
+class _Of(NamedTuple):
+    """All conversations, or those with a label: where sums are read from, a further condition for
+    rows of conversations, and its value."""
+
+    sums: str
+    condition: str
+    values: Mapping[str, str]
+
+
+_ALL = _Of("activity", "", {})
+
+_LABELLED = (
+    " AND conversation IN (SELECT conversation FROM conversation_labels WHERE label = :label)"
+)
+_LABELLED_SUMS = (
+    "(SELECT at AS quarter, admin,"
+    " CASE WHEN kind IN ('message', 'answer') THEN 1 ELSE 0 END AS messages,"
+    " CASE WHEN kind = 'opened' THEN 1 ELSE 0 END AS opened,"
+    " CASE WHEN kind = 'resolved' THEN 1 ELSE 0 END AS resolved"
+    " FROM activity_rows WHERE kind IN ('message', 'answer', 'opened', 'resolved')"
+    f" AND at >= :start AND at < :end{_LABELLED}) AS found"
+)
+"""As `activity`, but a row for each thing that is counted: sums know nothing of conversations."""
+
+
+def _of(label: str | None) -> _Of:
+    return _ALL if label is None else _Of(_LABELLED_SUMS, _LABELLED, {"label": label})
+
+
 # The figures
 
 
-async def _hours(connection: Connection, period: Period) -> dict[int, Count]:
+async def _hours(connection: Connection, period: Period, of: _Of) -> dict[int, Count]:
     rows = await connection.fetch_all(
         "SELECT quarter - (quarter - :start) % :step AS hour,"
         " SUM(CASE WHEN admin = '' THEN messages ELSE 0 END),"
         " SUM(CASE WHEN admin = '' THEN 0 ELSE messages END), SUM(opened), SUM(resolved)"
-        " FROM activity WHERE quarter >= :start AND quarter < :end GROUP BY hour",
+        f" FROM {of.sums} WHERE quarter >= :start AND quarter < :end GROUP BY hour",
         start=period.start,
         end=period.end,
         step=period.step,
+        **of.values,
     )
     return {int(row[0]): _sums(row[1:]) for row in rows}
 
@@ -269,13 +305,14 @@ def _sums(row: Sequence[Any]) -> Count:
     return Count(messages, answers, opened, resolved)
 
 
-async def _by_admin(connection: Connection, period: Period) -> dict[str, Count]:
+async def _by_admin(connection: Connection, period: Period, of: _Of) -> dict[str, Count]:
     rows = await connection.fetch_all(
-        "SELECT admin, SUM(messages), SUM(resolved) FROM activity"
+        f"SELECT admin, SUM(messages), SUM(resolved) FROM {of.sums}"
         " WHERE quarter >= :start AND quarter < :end AND admin <> :everybody GROUP BY admin",
         start=period.start,
         end=period.end,
         everybody=EVERYBODY,
+        **of.values,
     )
     return {
         admin: Count(answers=int(answers), resolved=int(resolved))
@@ -283,7 +320,7 @@ async def _by_admin(connection: Connection, period: Period) -> dict[str, Count]:
     }
 
 
-async def _waits(connection: Connection, period: Period) -> dict[tuple[int, str], Count]:
+async def _waits(connection: Connection, period: Period, of: _Of) -> dict[tuple[int, str], Count]:
     """The waits that ended, by the beginning of the day and by admin. A wait comes as one number,
     and those of a group as one value: drivers are slow with rows."""
     gathered = connection.dialect.gathered("waited * 4 + answered * 2 + first")
@@ -291,10 +328,12 @@ async def _waits(connection: Connection, period: Period) -> dict[tuple[int, str]
     for start, end, length in period.runs():
         rows = await connection.fetch_all(
             f"SELECT ended_at - (ended_at - :start) % :length AS day, admin, {gathered}"
-            " FROM activity_waits WHERE ended_at >= :start AND ended_at < :end GROUP BY day, admin",
+            f" FROM activity_waits WHERE ended_at >= :start AND ended_at < :end{of.condition}"
+            " GROUP BY day, admin",
             start=start,
             end=end,
             length=length,
+            **of.values,
         )
         for day, admin, waits in rows:
             found[int(day), admin] = _count_of(orjson.loads(waits))
@@ -327,49 +366,51 @@ def _days(
     return list(days.values())
 
 
-async def _conversations(connection: Connection, period: Period) -> dict[str, int]:
+async def _conversations(connection: Connection, period: Period, of: _Of) -> dict[str, int]:
     rows = await connection.fetch_all(
         "SELECT admin, COUNT(DISTINCT conversation) FROM activity_waits"
-        " WHERE ended_at >= :start AND ended_at < :end AND answered = 1 GROUP BY admin",
+        " WHERE ended_at >= :start AND ended_at < :end AND answered = 1"
+        f"{of.condition} GROUP BY admin",
         start=period.start,
         end=period.end,
+        **of.values,
     )
     return {row[0]: row[1] for row in rows}
 
 
-async def _total(connection: Connection, period: Period) -> Count:
+async def _total(connection: Connection, period: Period, of: _Of) -> Count:
     total = Count()
     row = await connection.fetch_one(
         "SELECT SUM(CASE WHEN admin = '' THEN messages ELSE 0 END),"
         " SUM(CASE WHEN admin = '' THEN 0 ELSE messages END), SUM(opened), SUM(resolved)"
-        " FROM activity WHERE quarter >= :start AND quarter < :end",
+        f" FROM {of.sums} WHERE quarter >= :start AND quarter < :end",
         start=period.start,
         end=period.end,
+        **of.values,
     )
     if row is not None:
         total.add(_sums(row))
-    for count in (await _waits(connection, period)).values():
+    for count in (await _waits(connection, period, of)).values():
         total.add(count)
     total.sort()
     return total
 
 
-_AT_END = (
-    "SELECT ended_at, position, conversation, asked_at, asked FROM activity_waits"
-    " WHERE ended_at >= :end AND asked_at < :end UNION ALL"
-    " SELECT NULL, asked, conversation, asked_at, asked FROM activity_waiting"
-    " WHERE asked_at < :end"
-)
-"""Who was waiting at a moment: those who were answered later, and those who still are not."""
+def _at_end(columns: str, of: _Of) -> str:
+    """Who was waiting at a moment: those who were answered later, and those who still are not."""
+    return (
+        f"SELECT {columns} FROM activity_waits"
+        f" WHERE ended_at >= :end AND asked_at < :end{of.condition} UNION ALL"
+        f" SELECT {columns} FROM activity_waiting WHERE asked_at < :end{of.condition}"
+    )
 
 
-async def _waiting_at(connection: Connection, end: int) -> tuple[int, int | None]:
+async def _waiting_at(connection: Connection, end: int, of: _Of) -> tuple[int, int | None]:
     """How many they are, and since when the first of them waits: of the index alone."""
     row = await connection.fetch_one(
-        "SELECT COUNT(*), MIN(asked_at) FROM (SELECT asked_at FROM activity_waits"
-        " WHERE ended_at >= :end AND asked_at < :end UNION ALL"
-        " SELECT asked_at FROM activity_waiting WHERE asked_at < :end) AS found",
+        f"SELECT COUNT(*), MIN(asked_at) FROM ({_at_end('asked_at', of)}) AS found",
         end=end,
+        **of.values,
     )
     return (0, None) if row is None else (row[0], row[1])
 
@@ -416,6 +457,7 @@ _WAITING = (
     "asked_at AS at, asked AS position, conversation, '' AS admin, asked_at, asked AS shown,"
     " NULL AS waited"
 )
+_WAITED = "conversation, asked_at, asked"
 _CONVERSATION = (
     "MAX(ended_at) AS at, MAX(position) AS position, conversation, MAX(admin) AS admin,"
     " NULL AS asked_at, MAX(asked) AS shown, NULL AS waited"
@@ -425,19 +467,22 @@ _DONE = "at, position, conversation, admin, NULL AS asked_at, position AS shown,
 
 
 def _selected(wanted: Wanted) -> _Select:
+    of = _of(wanted.label)
     if wanted.what == "waiting":
-        arm = _Arm(_WAITING, f"({_AT_END}) AS found WHERE 1 = 1")
-        return _Select([arm], {"end": wanted.ranges[-1][1]})
-    of = "" if wanted.admin is None else " AND admin = :admin"
-    values: dict[str, Any] = {} if wanted.admin is None else {"admin": wanted.admin}
+        arm = _Arm(_WAITING, f"({_at_end(_WAITED, of)}) AS found WHERE 1 = 1")
+        return _Select([arm], {"end": wanted.ranges[-1][1], **of.values})
+    whose = "" if wanted.admin is None else " AND admin = :admin"
+    whose += of.condition
+    values: dict[str, Any] = dict(of.values)
+    values |= {} if wanted.admin is None else {"admin": wanted.admin}
     arms: list[_Arm] = []
     for number, (start, end) in enumerate(wanted.ranges):
         values |= {f"start{number}": start, f"end{number}": end}
         if wanted.what in _WAITS:
             columns = _CONVERSATION if wanted.what == "conversations" else _WAIT
-            within = f"ended_at >= :start{number} AND ended_at < :end{number}{of}"
+            within = f"ended_at >= :start{number} AND ended_at < :end{number}{whose}"
             arms.append(_Arm(columns, f"activity_waits WHERE {within}{_WAITS[wanted.what]}"))
-        within = f"at >= :start{number} AND at < :end{number}{of}"
+        within = f"at >= :start{number} AND at < :end{number}{whose}"
         arms += [
             _Arm(_DONE, f"activity_rows WHERE kind = '{kind}' AND {within}")
             for kind in _KINDS.get(wanted.what, ())

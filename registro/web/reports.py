@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ from babel.dates import format_date, get_day_names
 from sanic import HTTPResponse, Request
 from sanic.exceptions import BadRequest, NotFound
 
+from registro.events.decide import is_label
 from registro.services import Services
 from registro.services.reports import (
     MAX_DAYS,
@@ -93,9 +95,10 @@ class Span:
         days = (self.first + timedelta(days=n) for n in range(self.days + 1))
         return Period([clock.read(day.isoformat()) for day in days])
 
-    def query(self) -> dict[str, str]:
-        """What an address says of it."""
-        return {"desde": self.first.isoformat(), "hasta": self.last.isoformat()}
+    def query(self, label: str | None = None) -> dict[str, str]:
+        """What an address says of it, and of the label."""
+        days = {"desde": self.first.isoformat(), "hasta": self.last.isoformat()}
+        return days if label is None else days | {"etiqueta": label}
 
 
 def _span(request: Request, clock: Clock) -> Span:
@@ -126,18 +129,28 @@ def _span(request: Request, clock: Clock) -> Span:
 @known
 async def reports(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/informes`: the last 7, 30 or 90 days (`dias`), or from one day to another
-    (`desde`, `hasta`)."""
+    (`desde`, `hasta`), of the conversations that have a label (`etiqueta`) or of all."""
     clock = times.clock(request)
     span = _span(request, clock)
     page = await _page(request, span, clock)
-    return await views.respond(request, page.view(), me=who.person)
+    services: Services = request.app.ctx.services
+    labels = await services.inbox.labels()
+    return await views.respond(request, page.view(labels), me=who.person)
 
 
 async def _page(request: Request, span: Span, clock: Clock) -> _Page:
     services: Services = request.app.ctx.services
-    period = span.period(clock)
-    report = await services.reports.report(period, span.before.period(clock))
-    return _Page(span, period, report, clock, i18n.of(request))
+    period, label = span.period(clock), _label(request)
+    report = await services.reports.report(period, span.before.period(clock), label)
+    return _Page(span, label, period, report, clock, i18n.of(request))
+
+
+def _label(request: Request) -> str | None:
+    """The label that an address asks for. Raises BadRequest for what cannot be one."""
+    label: str | None = request.args.get("etiqueta") or None
+    if label is not None and not is_label(label):
+        raise BadRequest("there is no such label")
+    return label
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +158,14 @@ class _Page:
     """A report in words."""
 
     span: Span
+    label: str | None
     period: Period
     report: Report
     clock: Clock
     language: Language
 
-    def view(self) -> ReportsView:
+    def view(self, labels: Sequence[str]) -> ReportsView:
+        """`labels` are those that can be chosen."""
         counts, waits = self.report.days, [one.waits for one in self.report.days]
         late = self.report.behind_since
         since = self.report.waiting_since
@@ -162,6 +177,8 @@ class _Page:
             until=self.span.last.isoformat(),
             when=_words(self.span, self.language),
             before=_words(self.span.before, self.language),
+            label=self.label,
+            labels=labels,
             presets=[self._preset(days) for days in PRESETS],
             figures=self._figures(),
             days=[self._day(*one) for one in zip(self._dates(), counts, strict=True)],
@@ -316,13 +333,14 @@ class _Page:
 
     def _preset(self, days: int) -> Preset:
         title = self.language.say("{days} days", days=days)
-        return Preset(days, title, f"{PATH}?dias={days}", days == self.span.preset)
+        query = {"dias": str(days)} | ({} if self.label is None else {"etiqueta": self.label})
+        return Preset(days, title, f"{PATH}?{urlencode(query)}", days == self.span.preset)
 
     def _rows(self, what: str, **query: str) -> str:
-        return f"{ROWS}?{urlencode({'que': what} | self.span.query() | query)}"
+        return f"{ROWS}?{urlencode({'que': what} | self.span.query(self.label) | query)}"
 
     def _csv(self, table: str) -> str:
-        return f"{CSV}?{urlencode({'tabla': table} | self.span.query())}"
+        return f"{CSV}?{urlencode({'tabla': table} | self.span.query(self.label))}"
 
 
 _DAY_CELLS = (
@@ -401,7 +419,10 @@ async def csv(request: Request, who: Visitor) -> HTTPResponse:
     clock = times.clock(request)
     span = _span(request, clock)
     page = await _page(request, span, clock)
-    return spreadsheets.response(f"registro-{table}-{span.first}-{span.last}", page.table(table))
+    name = f"registro-{table}-{span.first}-{span.last}"
+    if page.label is not None:
+        name += "-" + re.sub(r"[^A-Za-z0-9]", "_", page.label)
+    return spreadsheets.response(name, page.table(table))
 
 
 # The rows behind a figure
@@ -411,7 +432,8 @@ async def csv(request: Request, who: Visitor) -> HTTPResponse:
 @known
 async def rows(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /admin/informes/filas`: the rows that a figure (`que`) counts, of a period, of one
-    `admin` (an id), of an hour (`hora`) of the days of a week (`semana`, 0 is Monday)."""
+    `admin` (an id), of an hour (`hora`) of the days of a week (`semana`, 0 is Monday), of the
+    conversations with a label (`etiqueta`)."""
     services: Services = request.app.ctx.services
     clock, language = times.clock(request), i18n.of(request)
     span = _span(request, clock)
@@ -420,13 +442,16 @@ async def rows(request: Request, who: Visitor) -> HTTPResponse:
         raise NotFound("there are no such rows")
     what, title = WHAT[asked]
     hour, ranges = _ranges(request, asked, span, clock)
-    admin = _admin_id(request)
+    admin, label = _admin_id(request), _label(request)
+    wanted = Wanted(what, ranges, admin, label)
     try:
-        found = await services.reports.rows(Wanted(what, ranges, admin), request.args.get("cursor"))
+        found = await services.reports.rows(wanted, request.args.get("cursor"))
     except ValueError:
         raise BadRequest("no cursor of these rows") from None
     where = [_words(span, language)]
-    query = {"que": asked} | span.query()
+    if label is not None:
+        where.append(language.say("Label: {label}", label=label))
+    query = {"que": asked} | span.query(label)
     if hour is not None:
         day, at = hour
         where.append(f"{get_day_names('wide', locale=language.code)[day]} {at}:00–{at + 1}:00")
@@ -442,7 +467,7 @@ async def rows(request: Request, who: Visitor) -> HTTPResponse:
         where,
         found.total,
         [_line(row) for row in found.rows],
-        f"{PATH}?{urlencode(span.query())}",
+        f"{PATH}?{urlencode(span.query(label))}",
         more,
     )
     return await views.respond(request, view, me=who.person)

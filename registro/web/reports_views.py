@@ -80,7 +80,8 @@ class Preset:
 @dataclass(frozen=True, slots=True)
 class ReportsView(View):
     """`since` and `until` are the first and the last day as fields of forms have them; `when` the
-    period in words, `before` the one before.
+    period in words, `before` the one before. `label` is that of the conversations that are
+    counted, None for all of them; `labels` can be chosen.
     `waiting_longest` is a duration and `behind_since` a time, in words."""
 
     template: ClassVar[str] = "reports.html"
@@ -88,6 +89,8 @@ class ReportsView(View):
     until: str
     when: str
     before: str
+    label: str | None
+    labels: Sequence[str]
     presets: Sequence[Preset]
     figures: Sequence[Figure]
     days: Sequence[Day]

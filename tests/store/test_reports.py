@@ -16,6 +16,7 @@ from registro.events.record import rfc3339
 from registro.events.store import draft
 from registro.events.types import (
     DESK,
+    ConversationLabelAdded,
     ConversationStatusChanged,
     Event,
     Imported,
@@ -66,6 +67,11 @@ class Desk:
         event = ConversationStatusChanged(id_, "resolved", admin)
         await self._append(minute, f"desk/{id_}", event)
 
+    async def labels(self, label: str, user: str) -> None:
+        id_ = ids.desk_conversation(user)
+        event = ConversationLabelAdded(id_, label, ONE)
+        await self._append(10 * 1440, f"desk/{id_}", event)
+
     async def _said(self, minute: int, user: str, event: Event) -> None:
         await self._append(minute, f"conversation/{ids.desk_conversation(user)}", event)
 
@@ -106,9 +112,11 @@ async def reports(database_url: str) -> AsyncIterator[Reports]:
     await pool.close()
 
 
-async def every(reports: Reports, what: What, of: Period, admin: str | None = None) -> list[Row]:
+async def every(
+    reports: Reports, what: What, of: Period, admin: str | None = None, label: str | None = None
+) -> list[Row]:
     """All rows of a figure, two at a time; there have to be as many as they are said to be."""
-    wanted = Wanted(what, [(of.start, of.end)], admin)
+    wanted = Wanted(what, [(of.start, of.end)], admin, label)
     page = await reports.rows(wanted, None, 2)
     found = list(page.rows)
     while page.cursor is not None:
@@ -166,6 +174,35 @@ async def test_every_figure_is_as_many_as_the_rows_behind_it(reports: Reports, d
     assert len(await every(reports, "waiting", WEEK)) == report.waiting
     waits = [one.waited for one in await every(reports, "waits", WEEK)]
     assert sorted(filter(None, waits)) == report.total.waits
+
+
+async def test_of_a_label_the_conversations_count_that_have_it(
+    reports: Reports, desk: Desk
+) -> None:
+    await desk.week()
+    everything = await reports.report(WEEK, BEFORE)
+    for label, users in {"todas": USERS[:2], "una": USERS[1:2]}.items():
+        for user in users:
+            await desk.labels(label, user)
+    await following.catch_up(desk.connection)
+    assert await reports.report(WEEK, BEFORE, "todas") == everything
+    report = await reports.report(WEEK, BEFORE, "una")
+    total = report.total
+    assert (total.messages, total.answers, total.opened, total.resolved) == (6, 4, 2, 2)
+    assert (minutes(total.waits), total.closed) == ([1, 2, 3, 60], 1)
+    assert (report.before, report.waiting, report.waiting_since) == (Count(), 0, None)
+    assert sum(count.messages for count in report.hours.values()) == 6
+    for what, number in figures(total).items():
+        assert len(await every(reports, what, WEEK, None, "una")) == number, what
+    for one in report.admins:
+        for what, number in figures(one.count).items():
+            assert len(await every(reports, what, WEEK, one.id, "una")) == number, (what, one.id)
+        rows = await every(reports, "conversations", WEEK, one.id, "una")
+        assert len(rows) == one.conversations
+    assert await every(reports, "waiting", WEEK, None, "una") == []
+    assert len(await every(reports, "waiting", WEEK, None, "todas")) == everything.waiting
+    nothing = await reports.report(WEEK, BEFORE, "ninguna")
+    assert (nothing.total, nothing.admins) == (Count(), [])
 
 
 async def test_what_is_said_later_changes_nothing_of_a_period_that_is_over(
@@ -244,6 +281,8 @@ async def test_no_query_reads_a_whole_table(reports: Reports, desk: Desk) -> Non
     for number, start in enumerate(range(0, len(drafts), 90)):
         now = WEEK.start + number * 8 * HOUR
         await logs.append(desk.connection, *drafts[start : start + 90], now=now)
+    for one in people[::3]:
+        await desk.labels("tercio", one)
     await following.catch_up(desk.connection)
     for projection in registry.ALL:
         for table in projection.tables:
@@ -254,10 +293,16 @@ async def test_no_query_reads_a_whole_table(reports: Reports, desk: Desk) -> Non
         report = await reports.report(day, Period(WEEK.edges[0:2]))
     assert report.total.waits
     assert len(sent) <= 10
+    with watched() as more:
+        report = await reports.report(day, Period(WEEK.edges[0:2]), "tercio")
+    assert report.total.waits
+    assert len(more) <= 10
+    sent += more
     for what in get_args(What):
-        with watched() as more:
-            await reports.rows(Wanted(what, [(day.start, day.end)], ONE), None)
-        assert len(more) <= 5, what
-        sent += more
+        for label in (None, "tercio"):
+            with watched() as more:
+                await reports.rows(Wanted(what, [(day.start, day.end)], ONE, label), None)
+            assert len(more) <= 5, what
+            sent += more
     for query in sent:
         assert await scanned(desk.connection, query) == [], query[0]

@@ -85,6 +85,39 @@ def test_days_and_hours_add_up_to_the_figures(client: httpx.Client) -> None:
     assert hours == int(figures["Messages of users"])
 
 
+def test_a_label_stays_in_every_address_and_its_numbers_lead_to_its_rows(
+    client: httpx.Client,
+) -> None:
+    rows = client.get("/api/bandeja").json()["filas"][:3]
+    for row in rows:
+        path = f"/api/conversaciones/{row['conversacion']}/etiquetas"
+        assert client.post(path, json={"poner": "Envíos & más"}).status_code == 200
+    eventually(
+        lambda: client.get(f"/admin/informes?{YEAR}&etiqueta=Env%C3%ADos+%26+m%C3%A1s"),
+        lambda answer: 'id="behind"' not in answer.text,
+    )
+    query = f"{YEAR}&etiqueta=Env%C3%ADos+%26+m%C3%A1s"
+    page = client.get(f"/admin/informes?{query}").text
+    assert "Label: Envíos &amp; más" in page
+    assert "<option selected>Envíos &amp; más</option>" in page
+    hrefs = re.findall(r'href="(/admin/informes[^"]*[?][^"]+)"', page)
+    assert len(hrefs) > 50
+    assert [one for one in hrefs if "etiqueta=Env%C3%ADos+%26+m%C3%A1s" not in one] == []
+    for cells in table(page, "admins"):
+        for text, href in cells[1:]:
+            if href and text.isdigit():
+                assert len(list(listed(client, href))) == int(text), href
+    href = next(html.unescape(one) for one in hrefs if "que=mensajes" in one or "usuarios" in one)
+    people = re.findall(r'<th scope="row"><a [^>]+><bdi>([^<]+)', client.get(href).text)
+    assert people
+    assert set(people) <= {row["name"] for row in rows}
+    assert "etiqueta=Env" in client.get(href).text  # on the way back
+    answer = client.get(f"/admin/informes/csv?tabla=admins&{query}")
+    assert 'admins-2026-01-01-2026-12-31-Env_os___m_s.csv"' in answer.headers["content-disposition"]
+    lines = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))[1:]
+    assert [line[1] for line in lines] == [row[1][0] for row in table(page, "admins")]
+
+
 def test_the_rows_lead_to_their_place_in_the_conversation(client: httpx.Client) -> None:
     page = client.get(f"/admin/informes/filas?que=usuarios&{YEAR}").text
     hrefs = re.findall(r'<th scope="row"><a href="([^"]+)">', page)
@@ -122,6 +155,8 @@ def test_tables_are_had_as_csv_with_the_names_of_the_page(client: httpx.Client) 
         ("/filas?que=conversaciones&cursor=1-2", 400),
         ("/filas?que=esperas&semana=1&hora=2", 400), ("/filas?que=usuarios&semana=7&hora=2", 400),
         ("/filas?que=usuarios&admin=x", 404), ("/csv?tabla=x", 404),
+        ("?etiqueta=", 200), ("?etiqueta=nadie", 200), (f"?etiqueta={'x' * 31}", 400),
+        ("/filas?etiqueta=%00", 400),
     ],
 )  # fmt: skip
 def test_what_is_no_period_or_figure_is_refused(
