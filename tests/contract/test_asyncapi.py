@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from registro.services import Services
+from registro.web import tokens
 from registro.web.sockets import Sockets
 from tests.conftest import settings_for
 from tests.support.schema import Schemas
@@ -44,6 +45,58 @@ def test_the_document_names_every_event_that_clients_are_sent() -> None:
     source = "".join(path.read_text("utf-8") for path in (ROOT / "registro/web").glob("*.py"))
     sent = set(re.findall(r"(?:Emission|\.deliver|\.broadcast)\(\s*\"(\w+)\"", source))
     assert operations("send").keys() == sent
+
+
+def fields(schema: Any) -> dict[str, bool]:
+    """The fields of an object, and whether each has to be there; of answers, those of success."""
+    schema = SCHEMAS.resolve(schema["$ref"]) if "$ref" in schema else schema
+    for branch in schema.get("oneOf", ()):
+        if branch != {"$ref": "#/components/schemas/Negativa"}:
+            return fields(branch)
+    return {name: name in schema["required"] for name in schema["properties"]}
+
+
+def documented(text: str) -> dict[str, bool]:
+    """The fields of an object as the page writes them: `{one, other?}`."""
+    return {name: not mark for name, mark in re.findall(r"(\w+)(\??)", text)}
+
+
+def rows(title: str) -> dict[str, list[str]]:
+    """The cells of a part's tables, by what is in the first."""
+    text = (ROOT / "docs/sockets.md").read_text("utf-8")
+    part = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    found = [
+        [re.sub(r"^`([^`]*)`$", r"\1", cell.strip()) for cell in row.split("|")]
+        for row in re.findall(r"^\| (`.*) \|$", part, re.MULTILINE)
+    ]
+    return {first: rest for first, *rest in found}
+
+
+@pytest.mark.parametrize(
+    ("title", "action"), [("From clients", "receive"), ("From the server", "send")]
+)
+def test_the_page_has_every_event_with_its_fields(title: str, action: str) -> None:
+    known = operations(action)
+    found = {name: cells for name, cells in rows(title).items() if cells[0].startswith("{")}
+    assert found.keys() == known.keys()
+    for name, operation in known.items():
+        for place, half in enumerate((operation, operation.get("reply"))):
+            if half is not None:
+                (message,) = half["messages"]
+                payload = SCHEMAS.resolve(message["$ref"])["payload"]
+                assert documented(found[name][place]) == fields(payload), name
+
+
+def test_the_page_has_every_reason() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    codes = {name for name, cells in rows("From clients").items() if cells[0][0] != "{"}
+    assert codes - {"codigo"} == set(schemas["Error"]["properties"]["codigo"]["enum"])
+    text = rows("From the server")["sesion_termina"][-1]
+    assert set(schemas["Termina"]["properties"]["motivo"]["enum"]) <= set(
+        re.findall(r"`(\w+)`", text)
+    )
+    refusals = {tokens.NOT_AUTHENTICATED, tokens.NO_TOKEN, tokens.INVALID, tokens.REVOKED}
+    assert rows("Connecting").keys() >= refusals | {tokens.UNAVAILABLE}
 
 
 def test_every_reference_leads_somewhere() -> None:
