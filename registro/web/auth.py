@@ -39,7 +39,9 @@ async def visitor(request: Request) -> Visitor | None:
         return _viewer(request)
     services: Services = request.app.ctx.services
     try:
-        token = tokens.from_cookies(tokens.cookie_header(request.headers))
+        token = tokens.from_header(request.headers)
+        if token is None:
+            token = tokens.from_cookies(tokens.cookie_header(request.headers))
         claims = tokens.verify(token, services.secrets)
     except TokenError:
         return None

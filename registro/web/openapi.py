@@ -485,9 +485,12 @@ def document() -> dict[str, Any]:
                 "FoundMessage": _FOUND,
                 "Error": _ERROR,
             },
-            "securitySchemes": {"token": {"type": "apiKey", "in": "cookie", "name": "token"}},
+            "securitySchemes": {
+                "token": {"type": "apiKey", "in": "cookie", "name": "token"},
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
         },
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"bearer": []}],
     }
 
 

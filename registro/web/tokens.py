@@ -143,6 +143,12 @@ def _values(header: str, name: str) -> list[str]:
     return [value.strip().strip('"') for key, _, value in pairs if key.strip() == name]
 
 
+def from_header(headers: Header) -> str | None:
+    """The token in an Authorization header (RFC 6750), where no cookie travels; None without."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 def from_auth(auth: object) -> str | None:
     """The token in Socket.IO's `auth`, where a page cannot send a cookie; None without one."""
     token = auth.get(COOKIE) if isinstance(auth, dict) else None
