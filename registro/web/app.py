@@ -48,6 +48,7 @@ from registro.web import (
     several,
     views,
     watch,
+    widget,
 )
 from registro.web.sockets import Sockets
 from registro.web.transport import MAX_FRAME
@@ -90,6 +91,7 @@ def create(settings: Settings, name: str = "registro") -> App:
         metrics,
         hours,
         mail,
+        widget,
     ):
         part.add_to(app)
 

@@ -83,7 +83,7 @@ async def static(request: Request, digest: str, path: str) -> HTTPResponse:
     asset = assets().get(path)
     if asset is None:
         raise NotFound("there is no such file")
-    return _serve(request, asset, FOR_EVER if digest == version() else "no-cache")
+    return serve(request, asset, FOR_EVER if digest == version() else "no-cache")
 
 
 @declare(Access("asset"))
@@ -92,10 +92,11 @@ async def socket_client(request: Request) -> HTTPResponse:
     asset = assets().get(CLIENT)
     if asset is None:
         raise NotFound("the browser client is not installed: scripts/browser-files")
-    return _serve(request, asset, "no-cache")
+    return serve(request, asset, "no-cache")
 
 
-def _serve(request: Request, asset: Asset, keep: str) -> HTTPResponse:
+def serve(request: Request, asset: Asset, keep: str) -> HTTPResponse:
+    """A file, with `keep` as its Cache-Control."""
     headers = {"Cache-Control": keep, "ETag": asset.etag, "Vary": "Accept-Encoding"}
     if asset.etag in request.headers.get("if-none-match", ""):
         return HTTPResponse(status=304, headers=headers)
@@ -108,7 +109,7 @@ def _serve(request: Request, asset: Asset, keep: str) -> HTTPResponse:
 @declare(Access("asset"))
 async def favicon(request: Request) -> HTTPResponse:
     """`GET /favicon.ico`: what browsers ask for unasked."""
-    return _serve(request, assets()["favicon.svg"], "public, max-age=86400")
+    return serve(request, assets()["favicon.svg"], "public, max-age=86400")
 
 
 def add_to(app: App) -> None:

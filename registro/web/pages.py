@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -33,13 +33,29 @@ async def home(request: Request, who: Visitor | None) -> HTTPResponse:
 @page_for("user", "admin")
 async def support(request: Request, who: Visitor) -> HTTPResponse:
     """`GET /soporte`: the desk's inbox for admins, for users their thread with it."""
-    view = await (_inbox if who.person.is_admin else _chat)(request, who)
-    if isinstance(view, Chat):
-        view = replace(view, hours=await hours.notice(request))
+    view = await (_inbox(request, who) if who.person.is_admin else _chat(request, who))
     return await views.respond(request, view, me=who.person)
 
 
 async def _chat(request: Request, who: Visitor) -> Chat:
+    chat = await own_thread(
+        request,
+        who,
+        address=lambda **where: f"/soporte?{urlencode(where)}",
+        place=lambda seq: f"/soporte?mensaje={seq}",
+    )
+    return replace(chat, hours=await hours.notice(request))
+
+
+async def own_thread(
+    request: Request,
+    who: Visitor,
+    *,
+    address: Callable[..., str],
+    place: Callable[[int], str] | None,
+) -> Chat:
+    """The part of a user's thread with the desk that a request asks for. `address` gives that of
+    another part (`thread.ways`), `place` that of a message, where messages have one."""
     services: Services = request.app.ctx.services
     if not who.known:
         return Chat([], thread.NOWHERE, _data(who, None, {}))
@@ -51,12 +67,11 @@ async def _chat(request: Request, who: Visitor) -> Chat:
         ours=lambda message: message.sender == who.person.user,
         our_read=row.user_read,
         their_read=row.desk_read,
-        place=lambda seq: f"/soporte?mensaje={seq}",
+        place=place,
     )
     seen = await services.inbox.conversations_of(who.person)
     names = {**await services.people.admins(), **part.names}
-    ways = thread.ways(part, lambda **where: f"/soporte?{urlencode(where)}")
-    return Chat(lines, ways, _data(who, row, seen, names))
+    return Chat(lines, thread.ways(part, address), _data(who, row, seen, names))
 
 
 async def _inbox(request: Request, who: Visitor) -> Inbox:

@@ -25,7 +25,8 @@ class Line:
     """A message as it is shown. `day` is there when a new day begins with it; `follows` when it
     stands with the one before; `ours` when it is on the reader's side; `read` when the other side
     has read it; `first_unread` when the reader's side has read up to just before it; `erased` when
-    only its place is left; `place` is its own address; `files` are those that it brings."""
+    only its place is left; `place` is its own address, if it has one; `files` are those that it
+    brings."""
 
     id: str
     seq: int
@@ -52,10 +53,10 @@ def lines(
     ours: Callable[[SentMessage], bool],
     our_read: int,
     their_read: int,
-    place: Callable[[int], str],
+    place: Callable[[int], str] | None,
 ) -> list[Line]:
     """`our_read` and `their_read` are the read marks of the two sides; `place` gives the address of
-    the message with a seq."""
+    the message with a seq, where messages have one."""
     result = []
     before: SentMessage | None = None
     for message in thread.messages:
@@ -84,7 +85,7 @@ def lines(
                 read=message.seq <= their_read,
                 first_unread=first_unread,
                 erased=message.erased,
-                place=f"{place(message.seq)}#m-{message.seq}",
+                place=f"{place(message.seq)}#m-{message.seq}" if place else "",
                 files=[wire(one) for one in message.attachments],
             )
         )

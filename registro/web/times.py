@@ -22,7 +22,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def zone_of(request: Request) -> ZoneInfo:
-    # What the request was given, where there is no cookie.
+    """The reader's zone: the one that the request was given (`request.ctx.zone`), the cookie's, or
+    UTC."""
     given = getattr(request.ctx, "zone", None)
     return _zone(given or request.cookies.get(COOKIE, "UTC"))
 

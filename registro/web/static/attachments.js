@@ -4,6 +4,7 @@
 // reload. Of what was not finished only the name is kept, to say that it was lost.
 import { element } from "./lines.js";
 import { isFiles, keyOf } from "./outbox.js";
+import { send, showPicture } from "./reach.js";
 import { say } from "./texts.js";
 
 /** @typedef {import("./outbox.js").FileOf} FileOf */
@@ -51,7 +52,8 @@ function fitted({ ancho = 1, alto = 1 }) {
 /** @param {FileOf} file */
 function image(file) {
   const made = element("img");
-  Object.assign(made, { loading: "lazy", alt: file.nombre, ...fitted(file), src: file.url });
+  Object.assign(made, { loading: "lazy", alt: file.nombre, ...fitted(file) });
+  showPicture(made, file.url);
   return made;
 }
 
@@ -229,7 +231,7 @@ export function attachments({ me, para, submit }) {
     });
     request.addEventListener("load", () => answered(upload, request));
     for (const type of ["error", "timeout"]) request.addEventListener(type, () => cut(upload));
-    request.send(file);
+    send(request, file);
     show(upload);
   }
 

@@ -1,6 +1,7 @@
 // The rest of a thread: older and newer messages come in place, what is far away goes, and a button
 // leads to the end. The links among which this works lead to the same parts without scripts.
 import { element } from "./lines.js";
+import { adopt, leave, send } from "./reach.js";
 import { count, say } from "./texts.js";
 import * as times from "./times.js";
 
@@ -25,7 +26,7 @@ export function readPage(address, signal) {
     signal.addEventListener("abort", () => request.abort());
     request.open("GET", address);
     request.responseType = "document";
-    request.send();
+    send(request);
   });
 }
 
@@ -133,7 +134,7 @@ export class History {
   async #renew() {
     const page = await readPage($("newest").href, this.signal);
     if (this.signal.aborted) return;
-    if (!page) return location.assign($("newest").href);
+    if (!page) return leave($("newest").href);
     this.#hush();
     this.lines.list.replaceChildren();
     for (const end of ["older", "newer"]) this.#take(end, page);
@@ -150,7 +151,7 @@ export class History {
     this.#reading[end] = false;
     if (this.signal.aborted) return;
     if (page) this.#add(end, page);
-    else if (asked) location.assign(address);
+    else if (asked) leave(address);
   }
 
   /** @param {string} end @param {Document} page */
@@ -275,7 +276,7 @@ export class History {
 }
 
 /** @param {Document} page */
-const linesOf = (page) => [...(page.getElementById("lines")?.children ?? [])];
+const linesOf = (page) => [...(page.getElementById("lines")?.children ?? [])].map(adopt);
 
 /** @param {HTMLElement} line */
 const dayOf = (line) => times.dayKey(new Date(line.dataset.at ?? ""));

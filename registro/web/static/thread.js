@@ -32,20 +32,24 @@ export function startClient(page, seen) {
   return client;
 }
 
-/** @returns {Record<string, () => (Node | string)[]>} */
-const notices = () => ({
-  ended: () => {
-    const link = document.createElement("a");
-    link.href = `/login?returnTo=${encodeURIComponent(location.pathname + location.search)}`;
-    link.textContent = say("Log in again");
-    return [say("Your session is over. What you wrote is kept."), " ", link];
-  },
+/** Where a session that is over begins again. */
+function login() {
+  const link = document.createElement("a");
+  link.href = `/login?returnTo=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = say("Log in again");
+  return link;
+}
+
+/** @param {() => Node} again @returns {Record<string, () => (Node | string)[]>} */
+const notices = (again) => ({
+  ended: () => [say("Your session is over. What you wrote is kept."), " ", again()],
   away: () => [say("There is no connection. What you write is kept here, and sent when it is back.")],
   unsaved: () => [say("This browser keeps nothing: leave the page open until everything is sent.")],
 });
 
-/** Says what is wrong, the worst alone. @param {ChatClient} client */
-function showState(client) {
+/** Says what is wrong, the worst alone.
+ * @param {ChatClient} client @param {() => Node} again makes what leads on when the session is over */
+export function showState(client, again = login) {
   const words = { online: "", offline: say("Connecting…"), refused: say("Not available") };
   const is = { ended: false, away: false, unsaved: false };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ let leaving;
@@ -59,7 +63,7 @@ function showState(client) {
   };
   const show = () => {
     const banner = $("banner") ?? $("connection"); // they come and go with the thread
-    banner.replaceChildren(...(notices()[shown]?.() ?? []));
+    banner.replaceChildren(...(notices(again)[shown]?.() ?? []));
     banner.hidden = !shown && banner.id === "banner";
   };
   document.addEventListener("registro:opened", () => shown && show());
@@ -84,8 +88,8 @@ function showState(client) {
   window.addEventListener("focus", () => is.ended && client.reconnect());
 }
 
-/** Who is erased has nothing left to send. @param {string} me */
-function forgetAll(me) {
+/** Who is erased, or leaves, has nothing left to send. @param {string} me */
+export function forgetAll(me) {
   try {
     forget(localStorage, me);
   } catch {
@@ -93,12 +97,21 @@ function forgetAll(me) {
   }
 }
 
+/** Brings a user's own thread with the desk to life.
+ * @param {ChatClient} client @param {any} page what it knew at first @param {(seq: number) => string} [place] */
+export function openOwnThread(client, page, place) {
+  return openThread({
+    client, page, place, para: page.desk, conversation: page.row?.conversacion ?? null,
+    ours: (user) => user === page.me, guard: false, read: page.row?.leido_usuario ?? 0,
+  });
+}
+
 /** Brings the thread on the page to life, until `signal` ends it.
  * @param {{client: ChatClient, page: any, para: string, conversation: string | null,
  *          ours: (user: string) => boolean, guard: boolean, read: number,
- *          place: (seq: number) => string, signal?: AbortSignal}} options
+ *          place?: (seq: number) => string, signal?: AbortSignal}} options
  * With `guard`, an answer that something unseen has overtaken is held back; `read` is our side's read
- * mark, `place` gives a message's address. */
+ * mark, `place` gives a message's address, where messages have one. */
 export function openThread({ client, page, para, conversation, ours, guard, read, place, signal = new AbortController().signal }) {
   /** @template {keyof import("./chat-client.js").Events} T
    * @param {T} type @param {(detail: import("./chat-client.js").Events[T]) => unknown} listener */
