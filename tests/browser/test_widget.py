@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, Route, WebSocket, expect
 
@@ -169,6 +170,32 @@ def test_an_answer_that_comes_before_the_first_question_is_shown(
         open_chat(page, url)
         ana.say("berta", "¿La puedo ayudar?")
         expect(chat(page).locator(".theirs")).to_contain_text("¿La puedo ayudar?")
+
+
+def test_the_frame_shows_the_office_hours_and_follows_them(
+    sites: Sites, new_context: NewContext
+) -> None:
+    def set_hours(**fields: str) -> None:
+        answer = httpx.post(
+            f"{sites.server.url}/admin/horario/guardar",
+            data=fields,
+            cookies={"token": sites.server.token("ana", "admin")},
+        )
+        assert answer.status_code == 303
+
+    page = new_context(viewport=PHONE, timezone_id="Asia/Tokyo").new_page()
+    with shop(sites.server.url, "horacio", sites.port) as url:
+        open_chat(page, url)
+        notice = chat(page).locator("#hours")
+        expect(notice).to_be_hidden()
+        always = {f"{end}_{day}_0": "00:00" for day in range(7) for end in ("desde", "hasta")}
+        set_hours(activo="on", zona="Europe/Madrid", **always)
+        expect(notice).to_contain_text("Ahora estamos disponibles.")
+        set_hours(activo="on", zona="Europe/Madrid", desde_0_0="09:00", hasta_0_0="09:01")
+        expect(notice).to_contain_text("(su hora)")
+        assert violations(inside(page)) == []
+        set_hours()
+        expect(notice).to_be_hidden()
 
 
 def test_newer_and_older_messages_come_as_one_scrolls(
