@@ -57,8 +57,9 @@ async def own_thread(
     """The part of a user's thread with the desk that a request asks for. `address` gives that of
     another part (`thread.ways`), `place` that of a message, where messages have one."""
     services: Services = request.app.ctx.services
+    admins = await services.people.admins()
     if not who.known:
-        return Chat([], thread.NOWHERE, _data(who, None, {}))
+        return Chat([], thread.NOWHERE, _data(who, None, {}, admins))
     row = await services.inbox.row_of(who.person)
     part = await _part(request, row, row.user_read)
     lines = thread.lines(
@@ -70,7 +71,7 @@ async def own_thread(
         place=place,
     )
     seen = await services.inbox.conversations_of(who.person)
-    names = {**await services.people.admins(), **part.names}
+    names = {**admins, **part.names}
     return Chat(lines, thread.ways(part, address), _data(who, row, seen, names))
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE, Desk, NewContext, Troubles
+from tests.support.clients import Clients
 
 
 def write(page: Page, text: str) -> None:
@@ -51,6 +52,25 @@ def test_a_user_writes_the_desk_answers_and_both_reload_to_the_same_history(
         page.reload()
         expect(page.locator("#lines .line .text").last).to_have_text(answer)
     assert texts(user)[-2:] == texts(admin)[-2:] == before[-2:] == [question, answer]
+
+
+def test_who_comes_for_the_first_time_sees_a_desk_that_writes_first(
+    new_context: NewContext, desk: Desk
+) -> None:
+    """Signed in by another program, so Registro knows them from their first connection on."""
+    context = new_context()
+    token = desk.server.token("recien.llegada")
+    context.add_cookies([{"name": "token", "value": token, "url": desk.url}])
+    page = context.new_page()
+    page.goto(f"{desk.url}/soporte")
+    expect(page.locator("#connection")).to_have_text("")
+    cookie = {"Cookie": f"token={desk.server.token('ana', 'admin')}"}
+    with Clients() as clients:
+        admin = clients.open(desk.url, "websocket", extraHeaders=cookie).connected()
+        assert admin.say("recien.llegada", "¿La ayudo?")["ok"]
+        expect(page.locator(".line.theirs .text")).to_have_text("¿La ayudo?")
+        write(page, "Sí, por favor.")
+        expect(page.locator(".line .text")).to_have_text(["¿La ayudo?", "Sí, por favor."])
 
 
 def test_markup_in_a_message_is_text(new_context: NewContext, desk: Desk) -> None:

@@ -135,9 +135,11 @@ export function openThread({ client, page, para, conversation, ours, guard, read
   });
   /** The last message that was on this screen: what an answer answers. */
   let seen = lines.last;
-  /** @param {{conversacion: string, para?: string, de?: string}} what */
+  /** Whoever has no conversation with the desk yet learns which it is from its first message.
+   * @param {{conversacion: string, para?: string, de?: string}} what */
   const concerns = (what) => {
-    conversation ??= what.para === para && what.de === page.me ? what.conversacion : null;
+    const { de = "", para: to } = what;
+    if (de === page.me ? to === para : to === page.me && de in page.names) conversation ??= what.conversacion;
     return what.conversacion === conversation;
   };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ let reading;
