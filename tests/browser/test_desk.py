@@ -246,6 +246,8 @@ def test_what_is_told_covers_and_moves_nothing(
     one, other = box(page, ".list"), box(page, "#toast")
     aside = one["x"] + one["width"] <= other["x"]
     assert aside or below(page, ".list", "#toast")
+    assert not aside or one["y"] + one["height"] == box(page, "body")["height"]
+    assert not aside or below(page, "#thread .nothing p", "#toast")
     page.keyboard.press("z")
     expect(toast).to_have_text("Hecho.")
 
