@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, Desk, NewContext, violations
+from tests.browser.conftest import PHONE, Desk, NewContext, Troubles, violations
 
 NOW = 1500
 """Milliseconds in which every open inbox shows what somebody did."""
@@ -176,6 +176,34 @@ def test_marked_unread_leads_back_to_the_list_and_is_unread_there(
     ana.click("#desk form[data-deed=sin-leer] button")
     ana.wait_for_url(f"{desk.url}/soporte")
     expect(row(ana, "flor.ba").locator(".pill")).to_be_visible()
+
+
+def test_what_is_marked_unread_stays_so_until_somebody_opens_it_again(
+    new_context: NewContext, desk: Desk, troubles: Troubles
+) -> None:
+    troubles.expected.append("ERR_INTERNET_DISCONNECTED")
+    ana = open_inbox(new_context, desk, "ana", "?no_leidas=1")
+    marcos = open_inbox(new_context, desk, "marcos", "?con=carmen.vidal")
+    pill = row(marcos, "begoña").locator(".pill")
+    user = new_context().new_page()
+    desk.sign_in(user, "begoña")
+    user.fill("#text", "¿Sigue ahí?")
+    user.press("#text", "Enter")
+    expect(pill).to_be_visible()
+    row(ana, "begoña").locator("> a").click()
+    expect(pill).to_be_hidden()
+    ana.click("#desk form[data-deed=sin-leer] button")
+    expect(pill).to_be_visible()
+    ana.context.set_offline(True)
+    expect(ana.locator("#connection")).not_to_have_text("")
+    ana.context.set_offline(False)
+    expect(ana.locator("#connection")).to_have_text("", timeout=20_000)
+    user.fill("#text", "¿Hola?")  # whatever the page said as it came back was before this
+    user.press("#text", "Enter")
+    expect(row(ana, "begoña").locator(".preview")).to_have_text("¿Hola?")
+    expect(pill).to_contain_text("2")
+    row(ana, "begoña").locator("> a").click()
+    expect(pill).to_be_hidden()
 
 
 def test_what_was_marked_as_read_is_unread_again_from_where_it_was(

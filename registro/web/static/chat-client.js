@@ -119,7 +119,7 @@ export class ChatClient extends EventTarget {
   /** Conversations that are told as they come: catching up does not bring them. @type {Set<string>} */
   #unfollowed = new Set();
   /** @type {Set<string>} */ #told = new Set();
-  /** The last seq that was read, of each conversation. @type {Map<string, number>} */
+  /** The last seq that was read, of each conversation of which the server has not acknowledged that. @type {Map<string, number>} */
   #marks = new Map();
   /** How often the server was heard. */
   #heard = 0;
@@ -230,7 +230,8 @@ export class ChatClient extends EventTarget {
     return this.#outbox.list.filter((entry) => entry.state === "sending").length;
   }
 
-  /** Says that a conversation is read up to a seq; again at every connect, for it may have been lost.
+  /** Says that a conversation is read up to a seq; again at every connect, until the server has it. Not
+   * after that: it may have been marked as unread since.
    * @param {string} conversacion @param {number} seq */
   read(conversacion, seq) {
     if (seq <= (this.#marks.get(conversacion) ?? 0)) return;
@@ -338,7 +339,10 @@ export class ChatClient extends EventTarget {
     const backoff = new Backoff(1000, 15_000);
     while (this.#marks.get(conversacion) === seq && this.socket.connected) {
       const answer = await this.#ask("leido", { conversacion, seq });
-      if (answer.ok || !AGAIN.has(answer.error?.codigo ?? "")) return;
+      if (answer.ok || !AGAIN.has(answer.error?.codigo ?? "")) {
+        if (this.#marks.get(conversacion) === seq) this.#marks.delete(conversacion);
+        return;
+      }
       await pause(backoff.next());
     }
   }

@@ -144,11 +144,19 @@ export function openThread({ client, page, para, conversation, ours, guard, read
   };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ let reading;
   const looking = () => document.visibilityState === "visible" && document.hasFocus() && lines.atEnd;
+  /** Up to where it is read. That is said once: what somebody marks as unread later is not read again by
+   * who has it open all the while. */
+  let told = read ?? 0;
+  const sayRead = () => {
+    if (!looking() || !conversation || lines.last <= told) return;
+    told = lines.last;
+    client.read(conversation, told);
+  };
   /** Opening is not reading: the end of the thread has to be looked at for a moment. */
   const tellRead = () => {
     seen = Math.max(seen, lines.last);
     clearTimeout(reading);
-    reading = setTimeout(() => looking() && conversation && client.read(conversation, lines.last), READ_AFTER);
+    reading = setTimeout(sayRead, READ_AFTER);
   };
 
   on("message", (message) => {
