@@ -195,6 +195,7 @@ export const GROUPS = [
       { id: "inbox", keys: ["g i"], words: () => say("Inbox"), find: page("/soporte"), run: follow },
       { id: "people", keys: ["g p"], words: () => say("People"), find: page("/admin/personas"), run: follow },
       { id: "answers", keys: ["g c"], words: () => say("Canned answers"), find: page("/admin/respuestas"), run: follow },
+      { id: "hours", keys: ["g h"], words: () => say("Office hours"), find: page("/admin/horario"), run: follow },
       { id: "log", keys: ["g l"], words: () => say("Log"), find: page("/admin/registro"), run: follow },
       { id: "reports", keys: ["g r"], words: () => say("Reports"), find: page("/admin/informes"), run: follow },
       { id: "find", keys: ["g b"], words: () => say("Search"), find: page("/admin/buscar"), run: follow },
