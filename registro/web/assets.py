@@ -18,6 +18,7 @@ from sanic import HTTPResponse, Request
 from sanic.exceptions import NotFound
 from sanic.response import raw
 
+from registro.web import compression
 from registro.web.access import Access, declare
 from registro.web.typing import App
 
@@ -100,7 +101,7 @@ def serve(request: Request, asset: Asset, keep: str) -> HTTPResponse:
     headers = {"Cache-Control": keep, "ETag": asset.etag, "Vary": "Accept-Encoding"}
     if asset.etag in request.headers.get("if-none-match", ""):
         return HTTPResponse(status=304, headers=headers)
-    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+    if asset.packed is not None and compression.takes_gzip(request):
         headers["Content-Encoding"] = "gzip"
         return raw(asset.packed, headers=headers, content_type=asset.type)
     return raw(asset.body, headers=headers, content_type=asset.type)

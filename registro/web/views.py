@@ -19,7 +19,6 @@ from jinja2 import StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 from sanic import HTTPResponse, Request
-from sanic.response import html
 
 from registro import __version__
 from registro.errors import Unavailable
@@ -30,7 +29,7 @@ from registro.services.dossier import Dossier
 from registro.services.inbox import COUNTED, STATUS_NAMES, Row
 from registro.services.people import Counts
 from registro.services.preferences import Preferences
-from registro.web import assets, cookies, i18n, paths, times
+from registro.web import assets, compression, cookies, i18n, paths, times
 from registro.web.i18n import N_
 from registro.web.narration import STATUSES, program
 from registro.web.openapi import Documented
@@ -194,7 +193,7 @@ async def respond(
     }
     # Not sanic-ext's `render`: of a request that cannot be parsed it does not know.
     template = request.app.ext.environment.get_template(view.template)
-    response = html(template.render(context), status, dict(headers or {}))
+    response = compression.page(request, template.render(context), status, dict(headers or {}))
     if fresh and me is not None:
         cookies.set_preferences(request, response, me.id, preferences)
     return response
