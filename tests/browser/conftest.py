@@ -3,6 +3,7 @@ error, a script throws, or the content security policy is violated."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,15 @@ def _watch(page: Page, troubles: Troubles) -> None:
             troubles.note(f"console: {message.text}") if message.type == "error" else None
         ),
     )
+
+
+def wait_until(page: Page, expression: str, seconds: float = 8) -> None:
+    """Waits until a JavaScript expression is true. (Playwright's `wait_for_function` evaluates its
+    text in the page while it waits, which the content security policy forbids.)"""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"still not so after {seconds} s: {expression}"
+        page.wait_for_timeout(20)
 
 
 def violations(page: Page) -> list[str]:

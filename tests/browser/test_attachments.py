@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, Desk, NewContext, Troubles, violations
+from tests.browser.conftest import PHONE, Desk, NewContext, Troubles, violations, wait_until
 from tests.browser.test_chat import open_chat, open_inbox
 
 
@@ -64,9 +64,7 @@ def shown(page: Page) -> None:
     picture = page.locator("#lines .line").last.locator(".picture img")
     expect(picture).to_have_attribute("alt", "cocina.png")
     picture.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "[...document.querySelectorAll('.picture img')].at(-1).naturalWidth === 320"
-    )
+    wait_until(page, "[...document.querySelectorAll('.picture img')].at(-1).naturalWidth === 320")
 
 
 def test_pictures_and_files_go_both_ways_and_are_there_after_a_reload(

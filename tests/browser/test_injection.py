@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Desk, NewContext, Troubles
+from tests.browser.conftest import Desk, NewContext, Troubles, wait_until
 from tests.support.databases import DatabaseServers
 from tests.support.original import Original, hashed
 from tests.support.payloads import PAYLOADS
@@ -42,7 +42,7 @@ def test_the_payloads_would_run_where_they_are_markup(new_context: NewContext) -
     for text in (PAYLOADS[0], PAYLOADS[9], PAYLOADS[18]):
         page.goto("about:blank")
         page.set_content(text)
-        page.wait_for_function("window.pwned === 1")
+        wait_until(page, "window.pwned === 1")
         with pytest.raises(AssertionError):
             check(page)
 

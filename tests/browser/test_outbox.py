@@ -512,6 +512,7 @@ def test_logging_out_asks_before_it_deletes_what_was_not_sent(
     again.route("**/elsewhere", lambda route: route.fulfill(body=""))
     again.goto("http://localhost/elsewhere")
     again.evaluate(f"location = '{desk.url}/logout'")
+    again.wait_for_url(f"{desk.url}/logout")
     again.once("dialog", lambda dialog: dialog.accept())
     again.get_by_role("main").get_by_role("link", name="Salir").click()
     again.wait_for_url(f"{desk.url}/")

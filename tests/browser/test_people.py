@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import PHONE, WIDE, Desk, NewContext, Troubles, violations
+from tests.browser.conftest import PHONE, WIDE, Desk, NewContext, Troubles, violations, wait_until
 
 PASSWORD = "caballo correcto 7"
 PAGES = {
@@ -193,7 +193,7 @@ class Called:
         page = self.context.new_page()
         page.goto(f"{self.desk.url}/soporte")
         expect(page.locator("#connection")).to_have_text("")
-        page.wait_for_function("window.told !== undefined")
+        wait_until(page, "window.told !== undefined")
         return page
 
     def write(self, text: str) -> None:
@@ -211,12 +211,12 @@ def test_a_message_that_nobody_sees_is_counted_shown_and_heard(
     called.write("¿Hay alguien?")
     expect(page).to_have_title("(1) Bandeja · Registro")
     assert page.get_attribute("#icon", "href").endswith("favicon-news.svg")  # type: ignore[union-attr]
-    page.wait_for_function("window.told.length === 1")
+    wait_until(page, "told.length === 1")
     assert page.evaluate("told") == [[called.user, "¿Hay alguien?"]]
     assert page.evaluate("rang") == 1
     called.write("x" * 200)
     expect(page).to_have_title("(2) Bandeja · Registro")
-    page.wait_for_function("window.told.length === 2")
+    wait_until(page, "told.length === 2")
     assert page.evaluate("told[1][1].length") == 121
     page.evaluate("looked = true; window.dispatchEvent(new Event('focus'))")
     expect(page).to_have_title("Bandeja · Registro")

@@ -49,7 +49,7 @@ def join(new_context: NewContext, desk: Desk) -> Join:
         page = context.new_page()
         page.goto(f"{url}/soporte{query}")
         expect(page.locator("#connection")).to_have_text("")
-        page.wait_for_function("document.readyState === 'complete'")
+        page.wait_for_load_state()
         return page
 
     return joined

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import PHONE, Desk, NewContext, Troubles, violations
+from tests.browser.conftest import PHONE, Desk, NewContext, Troubles, violations, wait_until
 
 LONG = "owen.g"
 """Somebody with many messages, the newest 150 of them unread."""
@@ -192,10 +192,7 @@ def test_a_thread_opens_where_one_reads_on_and_reads_in_both_directions(
     expect(ana.locator("#jump")).to_contain_text("mensajes nuevos")
     mark = ana.locator(".unread-mark + .line")
     assert int(mark.get_attribute("data-seq") or 0) == long_thread - 149
-    for _ in range(14):
-        ana.evaluate("document.getElementById('log').scrollTop = 0")
-        ana.wait_for_timeout(60)
-    expect(ana.locator("#older")).to_be_hidden()
+    wait_until(ana, "(log.scrollTop = 0, older.parentElement.hidden)")
     assert len(texts(ana)) <= 400
     seqs = [int(line) for line in seqs_of(ana)]
     assert seqs == [*range(1, seqs[-1] + 1)]
@@ -343,6 +340,7 @@ def test_the_panel_beside_a_thread_folds_and_stays_so(new_context: NewContext, d
     expect(ana.locator(".about")).to_contain_text("Chrome")
     ana.click("#side summary")
     expect(ana.locator(".about")).to_be_hidden()
+    wait_until(ana, "document.cookie.includes('lado=cerrado')")
     ana.reload()
     expect(ana.locator(".about")).to_be_hidden()
 

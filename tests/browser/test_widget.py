@@ -21,7 +21,7 @@ import httpx
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, Route, WebSocket, expect
 
-from tests.browser.conftest import PHONE, NewContext, Troubles, violations
+from tests.browser.conftest import PHONE, NewContext, Troubles, violations, wait_until
 from tests.browser.test_attachments import LETTER, PICTURE
 from tests.conftest import SECRET
 from tests.support.clients import Clients
@@ -366,7 +366,7 @@ def test_on_a_phone_it_fills_the_screen_and_keeps_the_focus(
         )
         for _ in range(8):
             page.keyboard.press("Tab")
-            page.wait_for_function("document.activeElement.shadowRoot?.activeElement")
+            wait_until(page, "Boolean(document.activeElement.shadowRoot?.activeElement)")
         assert violations(page) + violations(inside(page)) == []
         page.evaluate("Registro.close()")
         expect(bubble(page)).to_have_accessible_name("Open the chat")
