@@ -85,7 +85,8 @@ class _Worker:
         if self._process is None:
             return True
         try:
-            return self._process.wait(seconds) == 0
+            # A signal ends a process that has not begun to serve.
+            return self._process.wait(seconds) in (0, -signal.SIGTERM)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -42,29 +42,23 @@ def declare(access: Access) -> Callable[[_F], _F]:
 
 
 def of(route: Route) -> Access | None:
-    """What a route declares; HEAD is declared with GET."""
-    handler = getattr(route.handler, "__route_handler__", route.handler)
+    """What a route declares."""
     if route.name.endswith(".handle_request") and route.path == "socket.io":
         return SOCKETS
-    access: Access | None = getattr(handler, "access", None)
+    access: Access | None = getattr(route.handler, "access", None)
     return access
 
 
 def declared(app: App) -> Iterator[tuple[Route, Access]]:
-    """All routes with what they declare; without the answers to OPTIONS that sanic-ext adds.
+    """All routes with what they declare.
 
     Raises TypeError for a route that declares nothing.
     """
     for route in app.router.routes:
         access = of(route)
-        if access is not None:
-            yield route, access
-        elif not _answers_options(route):
+        if access is None:
             raise TypeError(f"route /{route.path} ({route.name}) does not declare who may use it")
-
-
-def _answers_options(route: Route) -> bool:
-    return getattr(route.handler, "__auto_handler__", False) and route.methods == {"OPTIONS"}
+        yield route, access
 
 
 def check(app: App) -> None:

@@ -10,10 +10,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import click
-from sanic import Sanic
+from sanic.models.handler_types import RouteHandler
 from sanic_ext import Extend
 
 from registro.config import Settings
@@ -58,6 +59,34 @@ log = logging.getLogger(__name__)
 
 EXIT_UNFINISHED = 3
 """The exit code of a server that could not finish within REGISTRO_DRAIN_SECONDS."""
+
+
+class _Application(App):
+    """An application that answers HEAD wherever it answers GET, and whose server can be stopped
+    while it starts."""
+
+    def add_route(
+        self,
+        handler: RouteHandler,
+        uri: str,
+        methods: Iterable[str] = ("GET",),
+        *more: Any,
+        **named: Any,
+    ) -> RouteHandler:
+        # sanic-ext would add these routes to a server that starts, which makes all signals and
+        # routes anew for each: three of the four seconds that a start took.
+        methods = frozenset(methods)
+        if "GET" in methods:
+            methods |= {"HEAD"}
+        return super().add_route(handler, uri, methods, *more, **named)
+
+    def stop(self, terminate: bool = True, unregister: bool = False) -> None:
+        # Sanic handles SIGTERM and SIGINT by stopping the event loop. While the listeners of
+        # `after_server_start` run, that is lost: the loop runs for each, and then again for good.
+        if self.state.is_running:
+            super().stop(terminate, unregister)
+        else:
+            self.loop.call_later(0.05, self.stop, terminate, unregister)
 
 
 def create(settings: Settings, name: str = "registro") -> App:
@@ -157,7 +186,7 @@ def create_replay(settings: Settings, shown: Replay, name: str = "registro-repla
 
 
 def _new(settings: Settings, name: str) -> App:
-    app = Sanic(name, configure_logging=False)
+    app: App = _Application(name, configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=MAX_FRAME + 65_536,
         REQUEST_TIMEOUT=settings.request_seconds,
@@ -176,6 +205,8 @@ def _new(settings: Settings, name: str) -> App:
         config={
             "cors": False,
             "http_all_methods": False,
+            "http_auto_head": False,
+            "http_auto_options": False,
             "oas": False,
             "templating_enable_async": False,  # nothing in a template waits
             "templating_path_to_templates": str(views.TEMPLATES),
@@ -211,7 +242,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
 
     @app.after_server_start
     async def welcome(_: App) -> None:
-        await _welcome(app.ctx.services, [listener])
+        app.add_task(_say(app, await _welcome(app.ctx.services, [listener])))
 
     _serve(app, listener)
 
@@ -219,7 +250,7 @@ def run(settings: Settings, listener: socket.socket) -> None:
 async def prepare(settings: Settings, listeners: Sequence[socket.socket]) -> None:
     """What has to be done once before several workers start."""
     async with running(settings) as services:
-        await _welcome(services, listeners)
+        click.echo(await _welcome(services, listeners))
     notices = ["put a sticky proxy in front of the workers (docs/scaling.md)"]
     if settings.redis_url is None:
         notices.append("without REDIS_URL the workers hear of each other twice a second")
@@ -261,8 +292,11 @@ def run_replay(settings: Settings, shown: Replay, listener: socket.socket) -> No
     @app.after_server_start
     async def welcome(_: App) -> None:
         viewer: replay.Viewer = app.ctx.replay
-        click.echo(f"The replay is at {_address(listener)}{viewer.link}  (Ctrl+C stops it)")
-        click.echo("This link opens it once, within ten minutes.")
+        text = (
+            f"The replay is at {_address(listener)}{viewer.link}  (Ctrl+C stops it)\n"
+            "This link opens it once, within ten minutes."
+        )
+        app.add_task(_say(app, text))
 
     _serve(app, listener)
 
@@ -274,22 +308,29 @@ def _exit_after(seconds: float) -> None:
     timer.start()
 
 
-async def _welcome(services: Services, listeners: Sequence[socket.socket]) -> None:
-    """Says where the server is and, in development, who can log in."""
+async def _say(app: App, text: str) -> None:
+    """Prints it once the server runs: whoever waits for it may stop the server from then on.
+    (Between its start and its run uvloop hears no signals.)"""
+    while not app.state.is_running:  # noqa: ASYNC110 (Sanic has no event for it)
+        await asyncio.sleep(0.005)
+    click.echo(text)
+
+
+async def _welcome(services: Services, listeners: Sequence[socket.socket]) -> str:
+    """Where the server is and, in development, who can log in; loads the sample data first."""
     settings = services.settings
     password = None
     if settings.fixtures and fixtures.LOG.is_file() and await fixtures.is_empty(services):
         _, password = await fixtures.load(services)
     for notice in settings.notices:
         click.echo(f"Notice: {notice}", err=True)
-    for listener in listeners:
-        click.echo(f"Registro is at {_address(listener)}/  (Ctrl+C stops it)")
+    lines = [f"Registro is at {_address(listener)}/  (Ctrl+C stops it)" for listener in listeners]
     # Beside an SQLite file it is kept; on a server it is told once.
     password = password or fixtures.demo_password(services)
     if password is not None and not settings.production:
-        click.echo(f"Demo logins, on this machine only, all with the password {password}")
-        for user, role in await fixtures.demo_logins(services):
-            click.echo(f"  {role:5}  {user}")
+        lines.append(f"Demo logins, on this machine only, all with the password {password}")
+        lines += [f"  {role:5}  {user}" for user, role in await fixtures.demo_logins(services)]
+    return "\n".join(lines)
 
 
 def _address(listener: socket.socket) -> str:

@@ -52,6 +52,8 @@ async def answer(request: Request, exception: Exception) -> HTTPResponse:
     """The error handler of the application."""
     reference = requests.id_of(request)
     status, headers = _status(exception)
+    if status == 405 and request.method == "OPTIONS":  # no question of what may be done is wrong
+        return HTTPResponse(status=204, headers=headers)
     words = _BY_STATUS.get(status, _BY_STATUS[400] if status < 500 else _UNEXPECTED)
     if status in (403, 405) and request.app.ctx.replay is not None:
         words = _REPLAY

@@ -85,6 +85,12 @@ def test_what_was_said_before_the_end_is_stored_and_acknowledged(stopping, node,
     assert len(texts(admin)) >= 40
 
 
+def test_a_server_can_be_stopped_as_soon_as_it_says_where_it_is(stopping):
+    for _ in range(4):
+        assert stopping.stop() == 0
+        stopping.start()
+
+
 def test_a_server_that_cannot_finish_ends_all_the_same(tmp_path, node):
     environ = ENVIRON | {"REGISTRO_DRAIN_SECONDS": "2", "REGISTRO_STORE_TIMEOUT_SECONDS": "60"}
     with Server(tmp_path, environ) as server:
