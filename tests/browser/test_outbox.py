@@ -8,7 +8,7 @@ import time
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import PHONE, ROOT, WIDE, Desk, NewContext, Troubles, violations
 from tests.support.clients import until
@@ -491,6 +491,28 @@ def test_nobody_sends_or_sees_what_another_user_of_the_browser_wrote(
     state(again, texts[0], "sent")
     expect(again.locator("#text")).to_have_value(texts[1])
     assert recorded(desk, texts) == [(user, texts[0])]
+
+
+def test_what_is_written_before_the_scripts_are_there_is_not_lost(
+    new_context: NewContext, desk: Desk, user: str
+) -> None:
+    context = new_context()
+    chat(context, desk, user).close()
+    page = context.new_page()
+    held: list[Route] = []
+    page.route("**/thread.js", lambda route: held.append(route))  # noqa: PLW0108 (a built-in has no room for Playwright's marks)
+    page.goto(f"{desk.url}/soporte", wait_until="commit")
+    page.fill("#text", "con prisa")
+    page.click("#send")
+    page.press("#text", "Enter")
+    assert page.url == f"{desk.url}/soporte"
+    page.fill("#text", "con más prisa")
+    until(lambda: held or page.wait_for_timeout(20), "the script to be asked for")
+    held[0].continue_()
+    page.wait_for_load_state()
+    expect(page.locator("#text")).to_have_value("con más prisa")
+    page.click("#send")
+    state(page, "con más prisa", "sent")
 
 
 def test_logging_out_asks_before_it_deletes_what_was_not_sent(

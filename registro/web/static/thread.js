@@ -199,7 +199,9 @@ export function openThread({ client, page, para, conversation, ours, guard, read
     const text = $("text");
     const draft = draftOf(page.me, para);
     const files = attachments({ me: page.me, para, submit: () => form.requestSubmit() });
-    text.value = draft.text;
+    // Whoever began before the scripts were there goes on with that.
+    if (text.value) draft.text = text.value;
+    else text.value = draft.text;
     const fit = () => {
       text.rows = Math.min(8, text.value.split("\n").length);
     };

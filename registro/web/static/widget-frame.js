@@ -17,8 +17,6 @@ const AGAIN = 5000;
 const parent = data().parent;
 /** Whether the panel was opened, so that its reader wants to write. */
 let opened = false;
-// Nothing can be written before it is known who writes.
-$("composer").hidden = $("empty").hidden = true;
 $("connection").textContent = say("Connecting…");
 
 /** @param {Record<string, unknown>} what */
