@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, expect, sync_playwright
 
 from tests.conftest import SECRET
 from tests.support.server import Server
@@ -112,7 +112,7 @@ def _watch(page: Page, troubles: Troubles) -> None:
     )
 
 
-def wait_until(page: Page, expression: str, seconds: float = 8) -> None:
+def wait_until(page: Page | Frame, expression: str, seconds: float = 8) -> None:
     """Waits until a JavaScript expression is true. (Playwright's `wait_for_function` evaluates its
     text in the page while it waits, which the content security policy forbids.)"""
     deadline = time.monotonic() + seconds
