@@ -77,7 +77,7 @@ class Target:
         if self._server is None:
             url = f"sqlite:///{self._folder}/{self._number}.db"
         else:
-            await self._server._execute(f"CREATE DATABASE bench_{self._number}")
+            self._server.execute(f"CREATE DATABASE bench_{self._number}")
             url = self._server.url(f"bench_{self._number}")
         await (await logs.open_database(url)).close()
         return url

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from registro import config
 from registro.config import Settings
 from registro.services import Services
-from tests.support.databases import DatabaseServers
+from tests.support.databases import DatabaseServers, migrate
 from tests.support.server import Server
 
 SECRET = "a secret of the tests that is long enough"
@@ -42,11 +44,34 @@ def database_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datab
     servers.stop()
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database that has had the migrations, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "registro.db"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture(params=["sqlite", "mysql", "mariadb"])
 def database_url(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    migrated_file: Path,
+    database_servers: DatabaseServers,
+) -> Iterator[str]:
+    """A database of each kind that has had the migrations, and nothing else."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{shutil.copy(migrated_file, tmp_path)}"
+        return
+    with database_servers.migrated_database(request.param) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "mysql", "mariadb"])
+def empty_database_url(
     request: pytest.FixtureRequest, tmp_path: Path, database_servers: DatabaseServers
 ) -> str:
-    """An empty database of each kind."""
+    """A database of each kind without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/registro.db"
     return database_servers.new_database(request.param)

@@ -41,20 +41,20 @@ def migrate_at_once(url: str, count: int) -> list[str]:
     return said
 
 
-async def test_five_processes_migrate_one_empty_database_at_once(database_url: str) -> None:
-    said = await asyncio.to_thread(migrate_at_once, database_url, 5)
+async def test_five_processes_migrate_one_empty_database_at_once(empty_database_url: str) -> None:
+    said = await asyncio.to_thread(migrate_at_once, empty_database_url, 5)
     assert said == [
         f"{len(migrations.MIGRATIONS)} migrations done\n",
         *["the database is up to date\n"] * 4,
     ]
-    connection = await logs.open_database(database_url)
+    connection = await logs.open_database(empty_database_url)
     assert await connection.fetch_value("SELECT COUNT(*) FROM log_head") == 1
     assert await connection.fetch_value("SELECT COUNT(*) FROM secret") == 2
     await connection.close()
 
 
-async def test_migrating_twice_does_nothing(database_url: str) -> None:
-    connection = await DatabaseConnection(database_url).open()
+async def test_migrating_twice_does_nothing(empty_database_url: str) -> None:
+    connection = await DatabaseConnection(empty_database_url).open()
     assert await migrations.migrate(connection, runner.ensure) == len(migrations.MIGRATIONS)
     secret = await connection.fetch_value("SELECT value FROM secret")
     assert await migrations.migrate(connection, runner.ensure) == 0
@@ -94,7 +94,7 @@ class User:
 
     async def execute(self, *statements: str) -> None:
         for statement in statements:
-            await self._server._execute(statement)
+            self._server.execute(statement)
 
     async def create(self) -> None:
         await self.execute(f"CREATE USER {self.account} IDENTIFIED BY '{PASSWORD}'")
