@@ -6,13 +6,15 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from registro import config
 from registro.config import Settings
-from registro.services import Services
+from registro.services import Services, accounts
 from tests.support.databases import DatabaseServers, migrate
 from tests.support.server import Server
 
@@ -42,6 +44,16 @@ def database_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Datab
     servers = DatabaseServers(tmp_path_factory.mktemp("databases"))
     yield servers
     servers.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Passwords are hashed at the least cost in the tests' own process. Servers and commands, which
+    are processes, hash them as they always do."""
+    cheap = partial(PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "PasswordHasher", cheap)
+        yield
 
 
 @pytest.fixture(scope="session")
