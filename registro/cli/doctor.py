@@ -7,12 +7,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from registro.cli.common import FINDING, asynchronous
-from registro.services import doctor as service
-from registro.services.doctor.check import Check
+
+if TYPE_CHECKING:
+    from registro.services.doctor.check import Check
 
 COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
@@ -26,6 +28,8 @@ async def doctor(context: click.Context, as_json: bool) -> None:
 
     It changes nothing. Exit code 1 when something failed; warnings alone give 0.
     """
+    from registro.services import doctor as service  # Redis comes with it, which others do without
+
     report = await service.examine(os.environ, Path(".env"))
     if as_json:
         checks = [asdict(check) for check in report.checks]

@@ -218,3 +218,12 @@ def test_the_tail_follows_what_another_process_appends(shell: Shell) -> None:
         shell.run("user", "add", "eva", "--password", "caballo correcto 7")
         assert json.loads(tail.stdout.readline())["payload"]["user"] == "eva"
         tail.terminate()
+
+
+def test_commands_do_not_load_what_servers_need() -> None:
+    look = "import sys, registro.cli; print({'redis', 'sanic', 'socketio'} & set(sys.modules))"
+    environ = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", look], env=environ, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "set()\n"
