@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -55,11 +58,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def events(site: Site, type_: str) -> list[dict[str, Any]]:
-    """The payloads of the log's events of a type."""
-    import json
-
-    lines = site.server.registro("log", "tail", "-n", "100000", "--type", type_, "--json")
-    return [json.loads(line)["payload"] for line in lines.splitlines()]
+    """The payloads of the log's events of a type, or of all types that begin with it, in order."""
+    path = site.server.folder / "registro.db"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT payload FROM log_event WHERE payload IS NOT NULL"
+            " AND (type = :type OR type LIKE :type || ':%') ORDER BY position",
+            {"type": type_},
+        ).fetchall()
+    return [json.loads(payload) for (payload,) in rows]
 
 
 def heading(page: str) -> str:
