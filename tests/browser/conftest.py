@@ -16,6 +16,7 @@ from tests.support.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = (ROOT / "node_modules/axe-core/axe.min.js").read_text("utf-8")
+CHROMIUM = "/usr/bin/chromium-headless-shell"  # needs two thirds of what the whole browser does
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -31,7 +32,7 @@ def browser() -> Iterator[Browser]:
     """A browser. It lives no longer than a module: while it does, Playwright runs an event loop in
     this thread, and asynchronous tests cannot run theirs."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 

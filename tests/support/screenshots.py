@@ -15,7 +15,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS, Desk
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, Desk
 from tests.conftest import SECRET
 from tests.support.server import Server
 
@@ -129,7 +129,7 @@ def main(wanted: list[str]) -> None:
         Server(Path(folder), {"JWT_SECRET": SECRET}, fixtures=True) as server,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         desk = Desk(server)
         page = browser.new_page()
         desk.sign_in(page, "ana")
