@@ -45,13 +45,13 @@ class Desk:
         self.url = server.url
         self.password = (server.folder / "registro.db.demo").read_text().strip()
 
-    def sign_in(self, page: Page, user: str) -> None:
-        """Through the login form, as people do."""
-        page.goto(f"{self.url}/login")
+    def sign_in(self, page: Page, user: str, to: str = "/soporte") -> None:
+        """Through the login form, as people do, on the way to an address."""
+        page.goto(f"{self.url}/login?returnTo={to}")
         page.fill("input[name=user]", user)
         page.fill("input[name=pass]", self.password)
         page.press("input[name=pass]", "Enter")
-        page.wait_for_url("**/soporte*")
+        page.wait_for_url(f"**{to}*")
 
 
 @pytest.fixture(scope="module")
