@@ -117,13 +117,13 @@ def test_what_is_unread_and_other_pages_without_a_mouse(
     press(page, "u")
     expect(page.locator("#thread .nothing")).to_be_visible()
     press(page, "g", "s")
-    expect(page).to_have_url(re.compile("/preferencias"))
+    page.wait_for_url(re.compile("/preferencias"))  # with its scripts, as below
     press(page, "g", "r")
-    expect(page).to_have_url(re.compile("/admin/informes"))
+    page.wait_for_url(re.compile("/admin/informes"))
     press(page, "g", "c")
-    expect(page).to_have_url(re.compile("/admin/respuestas"))
+    page.wait_for_url(re.compile("/admin/respuestas"))
     press(page, "g", "i")
-    expect(page).to_have_url(re.compile("/soporte$"))
+    page.wait_for_url(re.compile("/soporte$"))
 
 
 def test_search_and_what_is_not_there(new_context: NewContext, desk: Desk) -> None:
