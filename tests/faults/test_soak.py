@@ -1,7 +1,7 @@
 """A soak: people who write, come and go, an admin who looks around, somebody hostile. At the end
 the server uses what it used at the beginning, and the log has what was acknowledged, once.
 
-Two minutes long; `--soak-seconds 600` for ten.
+A minute long; `--soak-seconds 600` for ten.
 """
 
 from __future__ import annotations
