@@ -1,21 +1,20 @@
-"""A process that appends messages in a closed loop, for tests that kill it or its database.
-
-    python -m tests.support.writer_process URL FILE [--messages N] [--tasks N] [--pause S] …
+"""What a writer process does: it appends messages in a closed loop, for tests that kill it or its
+database.
 
 Each task sends one message after the other, the same one again while the store is away. Lines are
-appended to FILE before a task goes on: `stored ID` for what was acknowledged, `refused SECONDS` for
-a caller who got Unavailable after that time. Without `--messages` (for each task) it goes on until
-SIGTERM.
+appended to a file before a task goes on: `stored ID` for what was acknowledged, `refused SECONDS`
+for a caller who got Unavailable after that time.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 from registro.db.connection import DatabaseConnection
@@ -26,6 +25,21 @@ from registro.events.types import DESK, MessageSent
 from registro.events.writer import LogWriter
 from registro.projections import registry, runner
 from tests.support.histories import USERS
+
+
+@dataclass(frozen=True)
+class Options:
+    """Without `messages` (for each task) it goes on until SIGTERM. Times are seconds."""
+
+    messages: int | None = None
+    tasks: int = 4
+    pause: float = 0
+    timeout: float = 5
+
+
+def main(url: str, file: Path, options: Options) -> None:
+    os.dup2(os.open(file.with_suffix(".err"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    asyncio.run(run(url, file, options))
 
 
 def message(text: str) -> Draft:
@@ -49,46 +63,31 @@ async def store(writer: LogWriter, one: Draft, tell: Callable[[str], None]) -> N
             return
 
 
-async def run(arguments: argparse.Namespace) -> None:
-    file = os.open(arguments.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+async def run(url: str, path: Path, options: Options) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     folding = runner.Folding()
     writer = LogWriter(
-        lambda: DatabaseConnection(arguments.url),
+        lambda: DatabaseConnection(url),
         folding,
         folds=registry.FOLDED,
         memory=Memory(folding.forget),
-        timeout=arguments.timeout,
+        timeout=options.timeout,
     )
 
     async def task(number: int) -> None:
         sent = 0
-        while not stopping.is_set() and sent != arguments.messages:
+        while not stopping.is_set() and sent != options.messages:
             one = message(f"{os.getpid()} {number} {sent}")
             await store(writer, one, lambda line: _write(file, line))
             sent += 1
-            await asyncio.sleep(arguments.pause)
+            await asyncio.sleep(options.pause)
 
     await writer.start()
-    await asyncio.gather(*(task(number) for number in range(arguments.tasks)))
+    await asyncio.gather(*(task(number) for number in range(options.tasks)))
     await writer.stop()
 
 
 def _write(file: int, line: str) -> None:
     os.write(file, f"{line}\n".encode())
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("url")
-    parser.add_argument("file")
-    parser.add_argument("--messages", type=int)
-    parser.add_argument("--tasks", type=int, default=4)
-    parser.add_argument("--pause", type=float, default=0)
-    parser.add_argument("--timeout", type=float, default=5)
-    asyncio.run(run(parser.parse_args()))
-
-
-if __name__ == "__main__":
-    main()

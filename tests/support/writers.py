@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
-import sys
+import multiprocessing
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from registro.events.types import MessageSent
 from registro.events.verify import verify
-from tests.support import logs
+from tests.support import logs, writer_process
 from tests.support.histories import registrations
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = "tests.support.writer_process"
+# Writers are forked from a process that has loaded what they need: 0.6 s of a processor each.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([writer_process.__name__])
+
 PATIENCE = 60
 """Seconds to wait for what takes a few at most when all is well and the machine is idle."""
 
@@ -26,13 +27,11 @@ PATIENCE = 60
 class Writer:
     """One process of `writer_process.py`."""
 
-    def __init__(self, url: str, file: Path, **options: float) -> None:
+    def __init__(self, url: str, file: Path, **options: Any) -> None:
         self.file = file
-        more = [f"--{name}={value}" for name, value in options.items()]
-        with file.with_suffix(".err").open("wb") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", PROGRAM, url, str(file), *more], cwd=ROOT, stderr=errors
-            )
+        work = (url, file, writer_process.Options(**options))
+        self._process = _processes.Process(target=writer_process.main, args=work)
+        self._process.start()
 
     def _lines(self, word: str) -> list[str]:
         if not self.file.exists():
@@ -51,19 +50,20 @@ class Writer:
 
     @property
     def alive(self) -> bool:
-        return self.process.poll() is None
+        return self._process.is_alive()
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(PATIENCE)
+        self._process.kill()
+        self._process.join(PATIENCE)
 
     def stop(self) -> None:
         """Lets it finish what it is at. Raises AssertionError when it does not end well."""
-        self.process.send_signal(signal.SIGTERM)
+        self._process.terminate()
         self.finish()
 
     def finish(self) -> None:
-        assert self.process.wait(PATIENCE) == 0, self.errors()
+        self._process.join(PATIENCE)
+        assert self._process.exitcode == 0, self.errors()
 
     def errors(self) -> str:
         return self.file.with_suffix(".err").read_text()[-3000:]
@@ -85,8 +85,8 @@ class Writers:
             if writer.alive:
                 writer.kill()
 
-    def start(self, count: int, **options: float) -> list[Writer]:
-        """Starts `count` more, with options of `writer_process.py`."""
+    def start(self, count: int, **options: Any) -> list[Writer]:
+        """Starts `count` more, with `writer_process.Options`."""
         first = len(self.all)
         self.all += [
             Writer(self.url, self._folder / f"writer-{number}", **options)
