@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tests/faults/test_random_delivery.py, with --long")
     group.addoption("--delivery-seconds", type=float, help="how long it goes on (default: 300)")
     group.addoption("--delivery-seed", type=int, help="what happens (default: something new)")
-    parser.addoption("--soak-seconds", type=float, default=60, help="tests/faults/test_soak.py")
+    parser.addoption("--soak-seconds", type=float, default=120, help="tests/faults/test_soak.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

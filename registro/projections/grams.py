@@ -94,9 +94,9 @@ def grams(folded: str) -> set[str]:
 _SHORT = 24
 
 
-@lru_cache(maxsize=32_768)
+@lru_cache(maxsize=4096)
 def _of_short(part: str) -> frozenset[str]:
-    """Most words of a text were in others before."""
+    """Most words of a text were in others before. One takes two kilobytes here."""
     return frozenset(_of(part))
 
 

@@ -40,7 +40,7 @@ class Folding:
     """`fold` by one writer, who knows the rows that its last transactions looked for. That is right
     while nobody else appends; see `store.Memory`, which calls `forget`."""
 
-    LIMIT = 20_000
+    LIMIT = 5_000
     """Rows that are remembered."""
 
     def __init__(self) -> None:

@@ -69,6 +69,9 @@ class Protocol(WebSocketProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.transport is not None:  # else it was turned away
             super().connection_lost(exc)  # type: ignore[no-untyped-call]
+            timer: asyncio.TimerHandle | None = self._callback_check_timeouts
+            if timer is not None:
+                timer.cancel()  # holds all that this connection held
 
     def data_received(self, data: bytes) -> None:
         http = self.http

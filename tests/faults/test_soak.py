@@ -1,7 +1,7 @@
 """A soak: people who write, come and go, an admin who looks around, somebody hostile. At the end
 the server uses what it used at the beginning, and the log has what was acknowledged, once.
 
-A minute long; `--soak-seconds 600` for ten.
+Two minutes long; `--soak-seconds 600` for ten.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ SETTLE = 12
 """Seconds after it: what was half open is closed within ten."""
 
 GROWTH = 40_000_000
-"""Bytes of resident memory that the load may leave behind, whatever it lasts."""
+"""Bytes of resident memory that the load may leave behind, whatever it lasts: what caches hold once
+they are full, and the queues of those who left without a word."""
 
 PAGES = ["/soporte", "/soporte?estado=todas", "/soporte?con=soak-1", "/admin", "/admin/personas",
          "/admin/registro", "/admin/conexiones", "/admin/sesiones", "/admin/buscar?q=mensaje",

@@ -25,6 +25,9 @@ MAX_BACKLOG = 1 << 20
 """Bytes that may wait for a client. One who does not read is cut off above that: the log has what
 it misses. A single answer may be larger."""
 
+LAST_POLL = 1
+"""Seconds in which a poll that waits when its session ends is answered."""
+
 RETRY_AFTER = 1
 """Seconds after which a newcomer who was not let in may come again."""
 
@@ -112,6 +115,7 @@ class Transport(AsyncSocket):  # type: ignore[misc]
             self.websocket.end()
         else:
             self.queue.put_nowait(None)  # answers a poll that waits
+            asyncio.get_running_loop().call_later(LAST_POLL, self._let_go)
 
     def schedule_ping(self) -> None:
         """A timer; the original has a task for every client."""
@@ -145,6 +149,10 @@ class Transport(AsyncSocket):  # type: ignore[misc]
         if websocket is not None:
             websocket.cut()
         await self.close(abort=True, reason=self.server.reason.TRANSPORT_ERROR)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of what no poll comes for; the original's service task takes its time to come by."""
         self._queued = 0
         while not self.queue.empty():
             self.queue.get_nowait()
