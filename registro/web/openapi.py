@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from registro import __version__
+from registro.events.codec import MAX_INTEGER
 from registro.services.inbox import STATUS_NAMES
 from registro.web.i18n import N_
 
@@ -157,10 +158,14 @@ _DONE = {
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
+    """Integers are 0 or more; `values` are all that there are."""
+
     name: str
     description: str
     required: bool = False
     type: str = "string"
+    format: str = ""
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +183,8 @@ class Documented:
     fields: tuple[Parameter, ...] = ()
     raw: bool = False
     """Whether the body is a file."""
+    found: bool = False
+    """Whether it is about a conversation that has to be there."""
 
 
 def _list_of(name: str) -> dict[str, Any]:
@@ -191,10 +198,11 @@ def _deed(name: str, summary: str, *fields: Parameter) -> Documented:
         f"desk_{name.replace('-', '_')}",
         summary,
         ("admin",),
-        (Parameter("id", N_("The conversation's id"), required=True),),
+        (Parameter("id", N_("The conversation's id"), required=True, format="uuid"),),
         _DONE,
         method="post",
         fields=fields,
+        found=True,
     )
 
 
@@ -203,11 +211,19 @@ _BEFORE = Parameter(
 )
 
 _QUEUE = (
-    Parameter("estado", N_("abierta, pendiente, resuelta, pospuesta or todas")),
-    Parameter("de", N_("mias, or libres for those that are nobody's")),
+    Parameter(
+        "estado",
+        N_("abierta, pendiente, resuelta, pospuesta or todas"),
+        values=(*STATUS_NAMES.values(), "todas"),
+    ),
+    Parameter(
+        "de",
+        N_("mias, or libres for those that are nobody's"),
+        values=("mias", "libres", "todas"),
+    ),
     Parameter("no_leidas", N_("1: only what nobody of the desk has read")),
     Parameter("etiqueta", N_("Only those with this label")),
-    Parameter("orden", N_("espera: who has waited longest first")),
+    Parameter("orden", N_("espera: who has waited longest first"), values=("recientes", "espera")),
 )
 
 OPERATIONS = [
@@ -309,6 +325,7 @@ OPERATIONS = [
                 "acciones": _list_of("Action"),
             },
         },
+        found=True,
     ),
     _deed(
         "asignar",
@@ -495,6 +512,11 @@ def document() -> dict[str, Any]:
 
 
 def _operation(one: Documented) -> dict[str, Any]:
+    answered = {"400", "401", "403", "503"}
+    if one.method == "post":
+        answered |= {"413", "429"} if one.raw else {"413", "415"}
+    if one.found:
+        answered.add("404")
     responses: dict[str, Any] = {"200": {"description": "OK", "content": _json(one.answer)}}
     if one.paged:
         responses["200"]["headers"] = {
@@ -507,8 +529,14 @@ def _operation(one: Documented) -> dict[str, Any]:
         ("400", "A parameter is wrong"),
         ("401", "No valid token"),
         ("403", "Not for this role"),
+        ("404", "There is no such conversation"),
+        ("413", "The body is too large"),
+        ("415", "The body is of another type"),
+        ("429", "Too many of them: come again later"),
         ("503", "The store is away"),
     ):
+        if status not in answered:
+            continue
         responses[status] = {
             "description": description,
             "content": _json({"$ref": "#/components/schemas/Error"}),
@@ -529,12 +557,23 @@ def _operation(one: Documented) -> dict[str, Any]:
                 "in": "path" if f"{{{parameter.name}}}" in one.path else "query",
                 "required": parameter.required,
                 "description": parameter.description,
-                "schema": {"type": parameter.type},
+                "schema": _schema(parameter),
             }
             for parameter in one.parameters
         ],
         "responses": responses,
     }
+
+
+def _schema(parameter: Parameter) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": parameter.type}
+    if parameter.type == "integer":
+        schema |= {"minimum": 0, "maximum": MAX_INTEGER}
+    if parameter.format:
+        schema["format"] = parameter.format
+    if parameter.values:
+        schema["enum"] = list(parameter.values)
+    return schema
 
 
 def _object(fields: tuple[Parameter, ...]) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """Every form, and every operation of the OpenAPI document, with what makes no sense: no 500, no
 answer outside the document, no traceback.
 
-Both are read from the program: a new form or operation is in these tests by being there. Generated
-here and not by schemathesis, whose tree of some thirty packages (a server framework among them)
-would have to be locked for it; our document has strings, integers and one path parameter.
+Both are read from the program: a new form or operation is in these tests by being there.
 """
 
 from __future__ import annotations
@@ -14,12 +12,22 @@ from typing import Any
 
 import httpx
 import pytest
+import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from registro.web import access, app, openapi
 from tests.conftest import settings_for
-from tests.support.nonsense import any_json, any_text, encodable_text
+from tests.support.nonsense import any_json, encodable_text
 from tests.web.conftest import ADMIN, USER, Site
 from tests.web.test_routes import NOWHERE
 
@@ -132,47 +140,45 @@ def test_a_page_with_any_query_is_answered(admin: httpx.Client, rules: settings,
     one()
 
 
-def parameters(operation: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Values for an operation's query: of the type that the document says, or anything."""
-    known = {
-        one["name"]: st.one_of(
-            st.integers(-(2**64), 2**64).map(str)
-            if one["schema"]["type"] == "integer"
-            else st.just(USER),
-            encodable_text.map(lambda text: text[:500]),
-        )
-        for one in operation.get("parameters", [])
-        if one["in"] == "query"
-    }
-    return st.fixed_dictionaries({}, optional=known)
-
-
 OPERATIONS = [
-    (path, method)
-    for path, operations in openapi.document()["paths"].items()
-    for method in operations
+    result.ok()
+    for result in schemathesis.openapi.from_dict(
+        # Without its security: whose requests these are is told to each of them.
+        {key: value for key, value in openapi.document().items() if key != "security"}
+    ).get_all_operations()
+]
+MODES = [
+    (operation, mode)
+    for operation in OPERATIONS
+    for mode in GenerationMode
+    if mode is GenerationMode.POSITIVE or list(operation.iter_parameters()) or operation.body
+]
+"""What takes nothing rules nothing out."""
+AS_DOCUMENTED = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
 ]
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+@pytest.mark.parametrize(
+    ("operation", "mode"), MODES, ids=[f"{mode.value} {one.label}" for one, mode in MODES]
+)
 def test_an_operation_answers_what_the_document_says(
-    admin: httpx.Client, rules: settings, path: str, method: str
+    site: Site, admin: httpx.Client, rules: settings, operation: APIOperation, mode: GenerationMode
 ) -> None:
-    document = openapi.document()
-    operation = document["paths"][path][method]
-    body = st.dictionaries(st.sampled_from(FIELDS), st.one_of(any_text, any_json), max_size=4)
+    """Requests as the document has them, and such as it rules out; of conversations that are there,
+    and of one that is not."""
+    known = [row["conversacion"] for row in admin.get("/api/bandeja").json()["filas"]]
+    headers = {"Cookie": f"token={admin.cookies['token']}"}
 
     @rules
-    @given(parameters(operation), body)
-    def one(query: dict[str, str], sent: dict[str, Any]) -> None:
-        more = {} if method == "get" else {"content": httpx_json(sent)}
-        headers = {} if method == "get" else {"Content-Type": "application/json"}
-        answer = admin.request(
-            method, re.sub(r"{\w+}", NOWHERE, path), params=query, headers=headers, **more
-        )
-        documented = set(operation["responses"]) | {"400", "404", "413", "415", "429"}
-        assert str(answer.status_code) in documented, (query, sent, answer.text)
-        if answer.status_code >= 400 and "vuelta" not in sent:  # a form's refusal is a page
-            assert set(answer.json()["error"]) == {"codigo", "mensaje"}
+    @given(operation.as_strategy(generation_mode=mode), st.sampled_from([*known[:2], NOWHERE]))
+    def one(case: schemathesis.Case, conversation: str) -> None:
+        if "id" in case.path_parameters:
+            case.path_parameters["id"] = conversation
+        case.call_and_validate(site.server.url, headers=headers, checks=AS_DOCUMENTED)
 
     one()
