@@ -20,6 +20,8 @@ from types import TracebackType
 
 import jwt
 
+from tests.support import loaded
+
 ROOT = Path(__file__).resolve().parents[2]
 _ADDRESS = re.compile(r"Registro is at (http://\S+?)/ ")
 
@@ -52,7 +54,7 @@ class Server:
             self.environ |= {"REGISTRO_FIXTURES": "off"}
         self.url = ""
         self._port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | loaded.Process | None = None
         self._log = folder / "server.log"
 
     def __enter__(self) -> Server:
@@ -75,22 +77,19 @@ class Server:
         if self._fixtures and own and not self._file.exists():
             shutil.copytree(_sample_data(), self.folder, dirs_exist_ok=True)
         begin = self._log.stat().st_size if self._log.exists() else 0
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(prefix or []),
-                    sys.executable,
-                    "-m",
-                    "registro",
-                    "serve",
-                    "--port",
-                    str(self._port),
-                ],
-                env=self._environment(),
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-            )
+        arguments = ["serve", "--port", str(self._port)]
+        if prefix or "PYTHONPATH" in self.environ:  # an interpreter of its own is wanted
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*(prefix or []), sys.executable, "-m", "registro", *arguments],
+                    env=self._environment(),
+                    cwd=self.folder,
+                    stdout=log,
+                    stderr=log,
+                )
+        else:
+            files = (Path(os.devnull), self._log, self._log)
+            self._process = loaded.Process(arguments, self._environment(), self.folder, files)
         deadline = time.monotonic() + 30
         while (match := _ADDRESS.search(self.output()[begin:])) is None:
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -145,11 +144,7 @@ class Server:
 
     def registro(self, *arguments: str, check: bool = True, typed: str | None = None) -> str:
         """Runs the `registro` command against the same database; returns what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "registro", *arguments],
-            env=self._environment(), cwd=self.folder, input=typed,
-            check=False, capture_output=True, text=True,
-        )  # fmt: skip
+        done = loaded.run(arguments, self._environment(), self.folder, typed)
         if check and done.returncode:
             raise RuntimeError(f"registro {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout

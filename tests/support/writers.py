@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import tempfile
 import time
 from collections import Counter
@@ -15,10 +14,7 @@ from registro.events.types import MessageSent
 from registro.events.verify import verify
 from tests.support import logs, writer_process
 from tests.support.histories import registrations
-
-# Writers are forked from a process that has loaded what they need: 0.6 s of a processor each.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([writer_process.__name__])
+from tests.support.loaded import processes
 
 PATIENCE = 60
 """Seconds to wait for what takes a few at most when all is well and the machine is idle."""
@@ -30,7 +26,7 @@ class Writer:
     def __init__(self, url: str, file: Path, **options: Any) -> None:
         self.file = file
         work = (url, file, writer_process.Options(**options))
-        self._process = _processes.Process(target=writer_process.main, args=work)
+        self._process = processes.Process(target=writer_process.main, args=work)
         self._process.start()
 
     def _lines(self, word: str) -> list[str]:
