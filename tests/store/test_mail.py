@@ -183,11 +183,11 @@ async def test_a_file_is_told_of_by_its_name(small: World, server: MailServer) -
 
 
 async def test_a_new_answer_is_a_new_mail_of_that_alone(world: World, server: MailServer) -> None:
-    await world.say(world.ana, "uno")
+    await world.say(world.ana, "¿Uno?")
     await world.later()
     await world.say(world.ana, "dos")
     await world.later()
-    assert "uno" not in text(server.mails[1])
+    assert "¿Uno?" not in text(server.mails[1])
     assert await world.ends() == [("sent", 1, 1, "", 0), ("sent", 2, 2, "", 0)]
     assert server.mails[0]["Message-ID"] != server.mails[1]["Message-ID"]
     assert server.mails[0]["References"] == server.mails[1]["References"]
