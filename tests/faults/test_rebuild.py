@@ -31,7 +31,7 @@ from tests.support.server import ROOT, Server
 from tests.support.world import World
 from tests.support.writers import Writers, assert_whole, until_each_stored
 
-ROUNDS = [1, pytest.param(25, marks=[pytest.mark.long, pytest.mark.timeout(1200)])]
+ROUNDS = [2, pytest.param(25, marks=[pytest.mark.long, pytest.mark.timeout(1200)])]
 EVENTS = 8_000
 """In the log before: a rebuild of them takes long enough to be killed in the middle."""
 

@@ -85,7 +85,7 @@ class Soak:
             answer = raw.call("mensaje_privado", {"para": "admin", "mensaje": text}, number=n)
             if answer["ok"]:
                 self.acknowledged.append(text)
-            time.sleep(0.05)
+            time.sleep(0.02)
         if chance.random() < 0.7:
             raw.close()
         elif transport == "websocket":
@@ -97,7 +97,7 @@ class Soak:
         with httpx.Client(base_url=self.server.url, cookies=cookies, timeout=20) as client:
             for _ in range(20):
                 assert client.get(chance.choice(PAGES)).status_code in (200, 403, 404)
-                time.sleep(0.1)
+                time.sleep(0.05)
 
     def attack(self, chance: random.Random) -> None:
         address = urlsplit(self.server.url)

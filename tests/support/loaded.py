@@ -73,7 +73,7 @@ def run(
 def _run(
     arguments: list[str], environ: dict[str, str], folder: Path, files: tuple[Path, Path, Path]
 ) -> None:
-    from registro.cli import main
+    from registro.cli import main  # here: the tests' own process has no need of all that
 
     os.environ.clear()
     os.environ.update(environ)
