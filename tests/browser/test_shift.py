@@ -136,6 +136,8 @@ def test_threads_with_three_users_stay_apart_with_files_receipts_and_colleagues(
         page.set_input_files("#files", [PICTURE, LETTER])
         expect(page.locator("#attached li.done")).to_have_count(2)
     theirs = [write(page, "Mire esto") for page in (flor, diego)]
+    for admin, question in zip((ana, marcos), theirs, strict=True):
+        arrived(admin, question)  # an answer that was written before would be held back
     ours = [write(page, "Ya lo veo") for page in (ana, marcos)]
     for admin, user, question, answer in zip(
         (ana, marcos), (flor, diego), theirs, ours, strict=True
